@@ -43,6 +43,7 @@ impl Applied {
             parameter("client_assertion_type", ASSERTION_TYPE),
             ("client_assertion", assertion.into()),
         ];
+        // Some providers demand it beside the assertion (DV-23).
         if config.body_client_id {
             parameters.push(parameter("client_id", config.client_id.as_str()));
         }
@@ -96,6 +97,7 @@ pub(crate) fn credential(
             }
         }
         ClientAuth::ClientSecretPost { secret } => {
+            // RFC 6749 section 2.3.1: both are sent in the body, and never in the URL.
             parameters.push(parameter("client_id", client_id));
             parameters.push(parameter("client_secret", secret.expose()));
         }

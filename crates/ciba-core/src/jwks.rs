@@ -98,6 +98,7 @@ impl JwksCache {
         let digest = config.verifier.digest(Hash::Sha256, config.issuer.as_str().as_bytes());
         Self {
             config: Arc::clone(config),
+            // From the epoch, so that the first lookup never looks like a clock that was set back.
             clock: Clock::starting(Timestamp::EPOCH),
             serial: u64::from_be_bytes(digest.first()),
             fetches: 0,
@@ -116,12 +117,15 @@ impl JwksCache {
     pub fn lookup(&mut self, request: &mut KeySetRequest, now: Timestamp) -> Lookup {
         let _ = self.clock.observe(now);
         let moment = self.clock.moment();
+        // With the keys of another issuer, that issuer could sign this one's tokens (REQ-JWKS-20).
         if request.issuer() != self.config.issuer.as_str() {
             return Lookup::Unavailable(Cause::Local.into());
         }
         match &self.fetching {
             // The caller that started the fetch dropped it.
             Some(fetching) if fetching.drop_mark.dropped().is_some() => {
+                // Otherwise one cancelled caller would keep all flows of the issuer waiting until
+                // the timeout.
                 self.fetching = None;
                 self.failed = Some((moment, Cause::Interrupted.into()));
             }
@@ -146,9 +150,13 @@ impl JwksCache {
         let retry =
             if request.wants_refresh() { bounds::FORCED_KEYS_RETRY } else { bounds::KEYS_RETRY };
         if let Some((_, why)) = self.failed.filter(|(failed, _)| moment.since(*failed) < retry) {
+            // Checked before a new fetch: many flows that wait together must not hammer a provider
+            // that is down.
             return self.make_do(request, why, moment);
         }
         let forced = request.wants_refresh();
+        // Anyone who can deliver a token with an unknown key id can cause forced refreshes
+        // (REQ-JWKS-10).
         if let Some((last, count)) = self.forced.filter(|_| forced) {
             let spacing = bounds::FORCED_REFRESH_SPACING
                 .saturating_mul(count)
@@ -183,6 +191,7 @@ impl JwksCache {
         // A fetch ahead of time must be over before the flow has something else to do.
         let timeout = within.map_or(timeout, |within| within.min(timeout));
         self.fetches = self.fetches.wrapping_add(1);
+        // A little after the timeout, so that the caller can still report the cause.
         let limit = moment.plus(timeout).plus(bounds::LOST_AFTER);
         let (ticket, drop_mark) = Ticket::new(self.serial, u64::from(self.fetches));
         self.fetching =
@@ -207,6 +216,7 @@ impl JwksCache {
     fn make_do(&self, request: &KeySetRequest, why: ExchangeProblem, moment: Moment) -> Lookup {
         let usable = |current: &&CurrentSet| moment < current.serves_until;
         match self.current.as_ref().filter(usable) {
+            // A request for a newer set has seen this one fail, so the same set would not help.
             Some(current) if !request.wants_refresh() => Lookup::Ready(current.keys.clone()),
             _ => Lookup::Unavailable(why),
         }
@@ -231,6 +241,7 @@ impl JwksCache {
     pub fn begin(&mut self, transmit: Transmit, now: Timestamp) -> Option<Sending> {
         let _ = self.clock.observe(now);
         let Ticket { serial, counter, .. } = *transmit.ticket();
+        // A fetch whose time is up counts as failed, and another one may have started.
         let is_wanted = self.fetching.as_ref().is_some_and(|fetching| {
             serial == self.serial
                 && counter == fetching.counter
@@ -258,6 +269,7 @@ impl JwksCache {
         let asked = ticket.counter;
         ticket.mark_answered();
         let fetching = self.fetching.take_if(|fetching| fetching.counter == asked);
+        // A response that overtook an older one must not be replaced by it.
         let is_news = self.current.as_ref().is_none_or(|current| current.asked < asked);
         let keys = match &answer {
             Answer::Response(_, response) => self.import(response).map(|keys| (keys, response)),
@@ -281,6 +293,8 @@ impl JwksCache {
                     keys,
                     document: response.body.expose().into(),
                     fetched_at: now,
+                    // On elapsed time, so that a wall clock that is set back does not keep old keys
+                    // alive.
                     fresh_until: moment.plus(age),
                     serves_until: moment.plus(age).plus(bounds::KEY_SET_STALE),
                     asked,
@@ -290,6 +304,8 @@ impl JwksCache {
                         let count = self.forced.map_or(0, |(_, count)| count);
                         self.forced = Some((moment, count.saturating_add(1)));
                     }
+                    // A regular fetch means that no unknown key forced it, so the spacing starts
+                    // again.
                     Some(_) => self.forced = None,
                     // A late response: it is no longer known whether its fetch was forced, so it does not
                     // change when the next forced refresh is allowed.
@@ -324,6 +340,8 @@ impl JwksCache {
         let age = now.since(fetched_at);
         let is_newer = self.current.as_ref().is_none_or(|current| current.fetched_at < fetched_at);
         let moment = self.clock.moment();
+        // The age of a document from elsewhere is counted, but its `max-age` is not known, so the
+        // default applies.
         let left =
             bounds::KEY_SET_DEFAULT_AGE.saturating_add(bounds::KEY_SET_STALE).saturating_sub(age);
         if document.len() > bounds::KEY_SET_BYTES || fetched_at > now || !is_newer || left.is_zero()
@@ -409,6 +427,7 @@ fn read(
     keys: impl FnOnce(&[u8]) -> Result<KeySet, Fault>,
 ) -> Result<KeySet, ExchangeProblem> {
     let fault = match response.status {
+        // A set that was cut off may lack exactly the key that is needed.
         200 if response.truncated => Fault::TooLarge,
         200 if response.is_encoded() => Fault::ContentCoding,
         200 => match keys(response.body.expose()) {

@@ -35,6 +35,7 @@ pub(crate) fn unsigned(
         client_id_claim,
         numeric_expiry,
     } = rules.options;
+    // Backdated, because a provider with a slower clock would see a request from the future.
     let issued_at = now.saturating_sub(backdating);
     let mut claims = JsonWriter::new();
     claims.text("iss", config.client_id.as_str());
@@ -50,9 +51,11 @@ pub(crate) fn unsigned(
         match &value {
             ParameterValue::Text(text) => claims.text(name, text),
             ParameterValue::Seconds(seconds) if numeric_expiry => claims.number(name, *seconds),
+            // A string by default, because drafts of CIBA allowed only strings (REQ-SIGN-16).
             ParameterValue::Seconds(seconds) => claims.text(name, &alloc::format!("{seconds}")),
             ParameterValue::Json(json) => claims.json(name, json),
             ParameterValue::Texts(texts) => match texts {
+                // A single value is written as a string, as RFC 8707 section 2 shows it.
                 [text] => claims.text(name, text),
                 texts => claims.json(name, &serde_json::to_string(texts).unwrap_or_default()),
             },

@@ -20,6 +20,7 @@ pub(super) fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyRejected> {
 fn is_in_range(n: &[u8], e: &[u8]) -> bool {
     let bits = super::bit_length(n);
     let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+    // With an exponent of one every message is its own signature.
     let is_one = e.iter().rev().skip(1).all(|byte| *byte == 0) && e.last() == Some(&1);
     (2048..=8192).contains(&bits) && is_odd(n) && is_odd(e) && !is_one && e.len() <= 5
 }
@@ -30,6 +31,7 @@ fn is_in_range(n: &[u8], e: &[u8]) -> bool {
 #[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
 #[expect(clippy::arithmetic_side_effects, reason = "every number is below 2^32")]
 fn has_roca_print(n: &[u8]) -> bool {
+    // The primes of the published fingerprint test.
     const PRIMES: [u32; 17] =
         [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157];
     PRIMES.into_iter().all(|prime| {

@@ -48,6 +48,8 @@ pub(super) struct Adrift {
 impl Adrift {
     /// Returns the end of the wait: the requested lifetime, or ten minutes, after sending.
     pub(super) fn until(sent: Moment, asked: Option<Duration>) -> Moment {
+        // The lifetime that the provider granted was in the lost acknowledgement, so what was
+        // requested is the best estimate.
         sent.plus(asked.map_or(bounds::ADRIFT, |asked| bounds::LIFETIME.clamp(asked)))
     }
 
@@ -70,6 +72,7 @@ impl Adrift {
     }
 
     fn grant(self, auth_req_id: AuthReqId, pace: (Duration, Duration)) -> Grant {
+        // An earlier process may have polled with this id and lost the answer before it could save.
         let (maybe_redeemed, maybe_slower) = (self.is_resumed, self.is_resumed);
         Grant {
             maybe_redeemed,
@@ -80,6 +83,8 @@ impl Adrift {
 
     /// Handles a response that arrived after its timeout.
     pub(super) fn late(self: Box<Self>, response: &Response, context: &mut Context<'_>) -> Phase {
+        // The acknowledgement is the only source of the `auth_req_id` that does not depend on a
+        // notification, so it counts however late it is.
         match authorize::process(response, context.now) {
             AuthorizeReply::Acknowledgement(auth_req_id, mut acknowledged) => {
                 self.terms.bound(&mut acknowledged);
@@ -92,6 +97,7 @@ impl Adrift {
                 context.changes.late_answer_counts = true;
                 Settled::failed(Failure::Refused(answer))
             }
+            // It says nothing new: a notification may still name the request.
             AuthorizeReply::Indeterminate(_) | AuthorizeReply::Misbehaved(_) => Phase::Adrift(self),
         }
     }

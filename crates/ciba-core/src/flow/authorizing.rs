@@ -117,6 +117,8 @@ impl Authorizing {
             RequestProgress::Drafted(draft) if draft.is_stale(moment) => {
                 Step::Next(self.unsigned(KeyProblem::Unknown, moment))
             }
+            // It began, so the provider may have it (REQ-AREQ-30). A request that never began was
+            // answered as not sent before the phase is polled.
             RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
                 Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.context))
             }
@@ -159,8 +161,10 @@ impl Authorizing {
     }
 
     fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
+        // The key works again, so its earlier failures no longer count.
         self.unsigned = 0;
         self.attempt = self.attempt.saturating_add(1);
+        // The send window counts from the first attempt, so that retries cannot extend it.
         self.first_sent.get_or_insert(poll.context.moment);
         self.jitter = poll.jitter();
         let config = poll.context.config;
@@ -171,6 +175,8 @@ impl Authorizing {
             attempt: self.attempt,
             timeout: config.policy.authentication_timeout,
             max_response: bounds::ACKNOWLEDGEMENT_BYTES,
+            // There is no deadline yet: it counts from the acknowledgement that this request
+            // brings.
             latest: Moment::NEVER,
         };
         let parameters = |form: &mut Form| self.request.write(&config.request_style, form, token);
@@ -189,6 +195,8 @@ impl Authorizing {
             (RequestProgress::Signing { .. }, Answer::KeyUnavailable(problem)) => {
                 self.unsigned(problem, context.moment)
             }
+            // The caller was cancelled, so the key is not to blame. The signature is requested
+            // again.
             (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => Phase::Authorizing(self),
             (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 self.response(&response, sent, context)
@@ -196,6 +204,7 @@ impl Authorizing {
             (RequestProgress::InFlight { sent, .. }, Answer::Unanswered(how)) => {
                 self.no_answer(how, sent, context)
             }
+            // An answer of another kind cannot be for this question, so it changes nothing.
             (request_progress, _) => {
                 self.request_progress = request_progress;
                 Phase::Authorizing(self)
@@ -208,6 +217,8 @@ impl Authorizing {
             AuthorizeReply::Acknowledgement(auth_req_id, mut acknowledged) => {
                 let terms = Terms::of(&self.request, context.config);
                 terms.bound(&mut acknowledged);
+                // `expires_in` counts from the sending of the request (REQ-ACK-11): the provider
+                // starts its own clock before we read the response.
                 let grant = Grant::new(auth_req_id, acknowledged.pace(), sent, self.jitter, terms);
                 context.changes.acknowledgement = Some(Box::new(acknowledged));
                 return Phase::Pending(Pending::first(grant, context));
@@ -239,8 +250,11 @@ impl Authorizing {
         sent: Moment,
         context: &Context<'_>,
     ) -> Phase {
+        // With a response, the response is the explanation and no cause is needed.
         let cause = answer.is_none().then_some(self.cause);
         match context.config.delivery {
+            // In poll mode only the acknowledgement has the `auth_req_id`, so nothing can be asked
+            // any more.
             DeliveryMode::Poll => Settled::failed(Failure::Indeterminate(
                 Indeterminacy::new(LostAnswer::AuthenticationRequest, self.attempt)
                     .answered(answer)
@@ -287,6 +301,7 @@ impl Authorizing {
             return Settled::key_unreachable(KeyProblem::Unknown);
         }
         let unreachable = Unreachable::new(UnreachableTarget::Person);
+        // These two say nothing that the failure itself does not say.
         let is_told = !matches!(self.cause, Cause::Unknown | Cause::Withheld);
         Settled::failed(Failure::Unreachable(match is_told {
             true => unreachable.because(self.cause.into(), self.attempt),
@@ -296,6 +311,8 @@ impl Authorizing {
 
     /// Handles a request that was not sent: it is retried a few times.
     fn not_sent(mut self, moment: Moment) -> Phase {
+        // Reported as too late and not as unreachable, because another attempt would be late as
+        // well.
         if moment >= self.not_after {
             return self.too_late();
         }
@@ -315,5 +332,6 @@ impl Authorizing {
 
 /// Returns the pause after a number of attempts that had no effect on the person.
 fn wait_before(tries: u32) -> Duration {
+    // 1, 4 and 9 seconds: the retries fit into the send window, in which the person still waits.
     Duration::from_secs(1).saturating_mul(tries.saturating_mul(tries))
 }

@@ -88,6 +88,7 @@ impl RequestProgress {
     /// Marks the request as being sent. Its timeout starts now.
     pub(super) fn begin(&mut self, moment: Moment, latest: Moment) {
         let Self::InFlight { open, sent, is_begun, .. } = self else { return };
+        // From here on the provider may have the request, whatever the caller reports later.
         *is_begun = true;
         // The time between `poll` and `begin` belongs to the caller and must not shorten the
         // timeout.
@@ -185,6 +186,7 @@ pub(super) fn prepare(
         let token = poll.token.map(NotificationToken::expose);
         let jwt =
             request_object::unsigned(rules, config, request, token, poll.entropy, poll.context.now);
+        // Backdating lies in the past and therefore uses up part of the lifetime.
         let life = rules.options.lifetime.saturating_sub(rules.options.backdating);
         return draft.sign(jwt, KeyPurpose::RequestObject, life, poll);
     }
@@ -231,6 +233,8 @@ pub(super) fn transmit(
     let mut form = Form::default();
     match &ready.request_object {
         Some(request_object) => form.push("request", request_object),
+        // Otherwise all parameters are in the signed request, and none is repeated outside of it
+        // (CIBA Core 7.1.1).
         None => parameters(&mut form),
     }
     for (name, value) in &ready.applied.parameters {
@@ -261,6 +265,7 @@ pub(super) fn transmit(
     )
     .presenting_certificate(poll.context.config.presents_certificate(target.endpoint));
     (
+        // Not begun yet: if the caller drops the output now, nothing was sent.
         RequestProgress::InFlight { open, sent, stale: ready.stale, is_begun: false },
         Effect::Do { output: Output::Transmit(transmit), save: true },
     )

@@ -49,6 +49,8 @@ impl Terms {
     /// Applies the limit to an acknowledgement.
     pub(super) fn bound(&self, acknowledged: &mut Acknowledgement) {
         if let Some(lifetime) = self.lifetime {
+            // Some providers apply `requested_expiry` without returning it, so their `expires_in`
+            // is longer than the prompt is open.
             acknowledged.expires_in = acknowledged.expires_in.min(lifetime);
         }
     }
@@ -145,6 +147,7 @@ impl Grant {
         let due = self.with_jitter(context.moment.plus(self.interval));
         let allowed =
             if due < self.deadline { due } else { self.last_chance().max(context.moment) };
+        // Also recorded in ping mode, where a restart may shorten the wait down to it.
         self.answers = TokenAnswers::nothing(allowed);
         match context.config.delivery {
             DeliveryMode::Push => Moment::NEVER,
@@ -159,9 +162,12 @@ impl Grant {
     // REQ-PING-16, REQ-POLL-24
     fn backstop(&self, sent: Moment, context: &Context<'_>) -> Moment {
         let last = self.last_chance();
+        // After a request in the last seconds another one could not bring anything before the
+        // deadline.
         if !context.config.policy.ping_backstop || sent >= last {
             return Moment::NEVER;
         }
+        // A short lifetime gets a backstop as well, so that a lost ping does not lose a login.
         let half = self.deadline.since(self.sent).checked_div(2).unwrap_or_default();
         let regular =
             self.with_jitter(context.moment.plus(bounds::BACKSTOP.min(half).max(self.interval)));
@@ -198,11 +204,13 @@ impl Grant {
         sent: Moment,
         context: &Context<'_>,
     ) -> Moment {
+        // Counted first: a `slow_down` already applies to the wait that follows it (CIBA Core 11).
         self.count(outcome);
         let reference = match context.config.policy.interval_reference {
             IntervalReference::Answer => context.moment,
             IntervalReference::Send => sent,
         };
+        // Not before now, for a request that was held longer than the interval.
         let floor = reference.plus(self.interval).max(context.moment);
         let spaced = self.spaced(outcome, floor, context);
         let spaced = if self.was_last(outcome, sent) {
@@ -210,6 +218,7 @@ impl Grant {
         } else {
             self.or_last(spaced, floor, sent, context.moment)
         };
+        // Recorded before pings and backstop change the wait: this is what the provider allows.
         self.answers.ended(outcome, spaced, context);
         match (context.config.delivery, outcome) {
             (DeliveryMode::Ping, Spacing::Pending(Pacing { retry_after: None, .. }))
@@ -241,6 +250,7 @@ impl Grant {
             Spacing::GaveUp(_) | Spacing::NoAnswer(_) | Spacing::NoKey => None,
         };
         if let Some(asked) = asked {
+            // The interval stays the minimum, because a `Retry-After` can only lengthen a wait.
             return self.with_jitter(floor.max(ended.plus(bounds::RETRY_AFTER.clamp(asked))));
         }
         let backed_off = ended.plus(self.back_off(outcome));
@@ -250,6 +260,7 @@ impl Grant {
         if backed_off < self.deadline {
             return self.with_jitter(backed_off);
         }
+        // The back-off would pass the deadline, and the person may approve until then.
         floor.max(self.last_chance())
     }
 
@@ -265,6 +276,7 @@ impl Grant {
         if floor < self.deadline {
             return last.max(floor);
         }
+        // Half of what is left, so that even with a very short rest there is time for the response.
         let rest = self.deadline.since(ended).checked_div(2).unwrap_or_default();
         last.max(ended.plus(bounds::LAST_PAUSE.min(rest)))
     }
@@ -290,8 +302,10 @@ impl Grant {
     fn count(&mut self, outcome: &Spacing) {
         match outcome {
             Spacing::Pending(pacing) => {
+                // An `interval` in an error is not in the text, so it may only lengthen ours.
                 self.interval = self.interval.max(pacing.interval.unwrap_or_default());
                 self.setbacks = 0;
+                // The provider would not answer so if the tokens had been issued.
                 self.maybe_redeemed = false;
             }
             Spacing::SlowDown(pacing) => {
@@ -309,6 +323,8 @@ impl Grant {
             Spacing::Busy(_) | Spacing::NoAnswer(_) | Spacing::NoKey => {
                 self.setbacks = self.setbacks.saturating_add(1)
             }
+            // A request that was held for as long as a provider may hold it says nothing about
+            // overload.
             Spacing::GaveUp(_) => {}
         }
     }
@@ -317,6 +333,8 @@ impl Grant {
     /// never shorter than the interval.
     // REQ-POLL-16, REQ-POLL-17
     fn back_off(&self, outcome: &Spacing) -> Duration {
+        // From at least five seconds, so that a one-second interval does not hammer a provider that
+        // is down.
         let base = self.interval.max(bounds::DEFAULT_INTERVAL);
         let doublings = match outcome {
             Spacing::Busy(_) => self.setbacks.saturating_sub(1),
@@ -325,6 +343,7 @@ impl Grant {
                 return Duration::ZERO;
             }
         };
+        // More than eight doublings exceed the maximum anyway.
         let factor = 1_u32.checked_shl(doublings.min(8)).unwrap_or(1);
         base.saturating_mul(factor).min(bounds::LONGEST_BACK_OFF).max(self.interval)
     }
@@ -332,6 +351,7 @@ impl Grant {
     /// Returns the moment of the last request before the deadline, if the interval does not lead to
     /// a later one.
     fn last_chance(&self) -> Moment {
+        // A tenth, so that a short lifetime still leaves time for regular requests.
         let tenth = self.deadline.since(self.sent).checked_div(10).unwrap_or_default();
         self.deadline.minus(bounds::LAST_POLL.min(tenth))
     }
@@ -339,6 +359,7 @@ impl Grant {
     /// Adds jitter, but not beyond the deadline.
     fn with_jitter(&self, due: Moment) -> Moment {
         let delayed = due.plus(self.jitter);
+        // A request at the deadline is not made at all, so jitter must not cost the last one.
         if delayed < self.deadline { delayed } else { due }
     }
 }

@@ -67,6 +67,8 @@ impl Flow {
         now: Timestamp,
     ) -> Result<Self, RequestError> {
         request.check(&config, now)?;
+        // The serial separates flows, so that an answer for another flow is recognized. It is not a
+        // secret.
         let serial = entropy.number(&*config.verifier, Purpose::Serial);
         // The notification token is part of the authentication request, so it exists from the
         // start.
@@ -107,6 +109,7 @@ impl Flow {
         }
         // This terminates, because every iteration enters a later step; see the phases.
         loop {
+            // The phase is moved out, because a phase consumes itself to return the next one.
             let Some(phase) = self.phase.take() else { return Output::Done };
             let before = phase.stage();
             let context = Context::new(&self.config, now, self.clock.moment());
@@ -141,6 +144,8 @@ impl Flow {
         match effect {
             Effect::Do { output, .. } => output,
             Effect::Wait(wait) => {
+                // A clock that was set back explains a longer wait better than its usual reason
+                // does.
                 let because = match core::mem::take(&mut self.set_back) {
                     0 => wait.because,
                     millis => WaitReason::Setback(Setback::ClockSetBack(Duration::from_millis(
@@ -178,6 +183,7 @@ impl Flow {
         self.observe(now);
         let moment = self.clock.moment();
         let SendingId { serial, counter } = sending;
+        // The counter alone is not enough: another flow counts from the same numbers.
         serial == self.questions.serial
             && self.phase.as_mut().is_some_and(|phase| {
                 let may_send = phase.may_send(counter, moment);
@@ -198,6 +204,7 @@ impl Flow {
     /// Returns [`Misuse`] with the input if it does not belong to this flow. The flow is then
     /// unchanged.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Misuse> {
+        // Checked before anything changes, so that a foreign input cannot even move the clock.
         if let Some(reason) = self.objection(&input) {
             return Err(Misuse { input: Box::new(input), reason });
         }
@@ -215,6 +222,8 @@ impl Flow {
             .as_ref()
             .and_then(Phase::open)
             .is_some_and(|open| open.counter == ticket.counter);
+        // Read before the ticket is consumed: marking it as answered stops its drop from being
+        // reported.
         let question = ticket.counter;
         ticket.mark_answered();
         self.answer(question, answer, is_expected, now);
@@ -243,6 +252,7 @@ impl Flow {
     fn answer(&mut self, question: u64, answer: Answer, is_expected: bool, now: Timestamp) {
         let Some(phase) = self.phase.take() else { return };
         let mut context = Context::new(&self.config, now, self.clock.moment());
+        // After a crash, an answer that is not saved here is lost with the process.
         // Signatures and keys are requested again after a restart, so they are not worth a save.
         let is_fleeting = matches!(
             answer,
@@ -290,6 +300,8 @@ impl Flow {
 
     /// Returns why an input does not belong to this flow.
     fn objection(&self, input: &Input) -> Option<MisuseReason> {
+        // The serial survives a resume, so an answer for an earlier process of this flow passes
+        // here.
         if input.ticket.serial != self.questions.serial {
             return Some(MisuseReason::ForeignTicket);
         }
@@ -453,6 +465,7 @@ impl Flow {
     }
 
     pub(super) fn observe(&mut self, now: Timestamp) {
+        // Only the sum is kept: several steps back before the next wait are reported as one.
         if let Some(by) = self.clock.observe(now) {
             self.set_back =
                 self.set_back.saturating_add(u32::try_from(by.as_millis()).unwrap_or(u32::MAX));

@@ -103,6 +103,7 @@ impl Notifications {
         moment: Moment,
     ) -> Result<NotificationBody, NotificationVerdict> {
         let is_ours: bool =
+            // In constant time, because anyone can call the endpoint and measure.
             self.token.expose().as_bytes().ct_eq(notification.bearer.as_bytes()).into();
         // Too late gets the same answer as a wrong token (REQ-PUSH-26).
         if !is_ours || self.until.is_some_and(|until| moment > until) {
@@ -126,6 +127,8 @@ impl Notifications {
             | Fault::AnotherMode => NotificationVerdict::Malformed,
         })?;
         match &self.auth_req_id {
+            // Compared last: what is told about a body is told only to a caller with the right
+            // token.
             Some(id) if *id != body.auth_req_id => Err(NotificationVerdict::AnotherRequest),
             Some(_) | None => Ok(body),
         }
@@ -135,10 +138,12 @@ impl Notifications {
     // Only the provider knows the token, so an honest provider sends fewer different ids than are
     // kept.
     fn keep(&mut self, early: EarlyNotification) -> NotificationVerdict {
+        // A provider that repeats itself must not fill the few places.
         if self.early.iter().any(|kept| kept.auth_req_id == early.auth_req_id) {
             return NotificationVerdict::Known;
         }
         if self.early.len() >= bounds::EARLY_NOTIFICATIONS {
+            // Answered like a wrong token, because an honest provider never gets here.
             return NotificationVerdict::Unauthorized;
         }
         self.early.push(early);
@@ -150,6 +155,8 @@ impl Notifications {
     pub(super) fn collect(&mut self, phase: Phase, context: &Context<'_>) -> Phase {
         match phase {
             Phase::Pending(pending) if self.auth_req_id.is_none() => {
+                // The acknowledgement is authentic and names the request, so it decides which
+                // notification counts.
                 self.name(&pending.grant);
                 let mut early = core::mem::take(&mut self.early).into_iter();
                 match early.find(|early| early.auth_req_id == pending.grant.auth_req_id) {
@@ -172,6 +179,8 @@ impl Notifications {
                 deliver(pending, first, context)
             }
             Phase::Adrift(adrift) => {
+                // A notification is on its way for a while after the flow has stopped waiting for
+                // it.
                 self.until = Some(adrift.until.plus(bounds::GRACE));
                 Phase::Adrift(adrift)
             }
@@ -185,6 +194,7 @@ impl Notifications {
 
     fn name(&mut self, grant: &Grant) {
         self.auth_req_id = Some(grant.auth_req_id.clone());
+        // Ruling 3: notifications are accepted for as long after the deadline as answers are.
         self.until = Some(grant.deadline.plus(bounds::GRACE));
     }
 }
@@ -238,6 +248,8 @@ impl Notifications {
             Phase::Settled(_) if self.auth_req_id.is_none() => {
                 return (phase, NotificationVerdict::Unauthorized);
             }
+            // The result is there already, so the provider is told that it can stop repeating
+            // itself.
             Phase::Verifying(_) | Phase::Settled(_) => return (phase, NotificationVerdict::Known),
             Phase::Authorizing(_) | Phase::Adrift(_) | Phase::Pending(_) | Phase::Redeeming(_) => {}
         }
@@ -260,6 +272,7 @@ impl Notifications {
                 }
             }
         };
+        // The receipt time is kept: the tokens of an early push are verified only later.
         let early = EarlyNotification { auth_req_id, delivery, received_at: context.now };
         match phase {
             Phase::Authorizing(authorizing) => {
@@ -283,6 +296,8 @@ impl Notifications {
                 (deliver(pending, early, context), NotificationVerdict::Accepted)
             }
             Phase::Redeeming(mut redeeming) => {
+                // The answer in flight may be older than the ping, so another request follows it
+                // (OPM-PNG-16).
                 redeeming.grant.ping();
                 (Phase::Redeeming(redeeming), NotificationVerdict::Accepted)
             }

@@ -69,6 +69,7 @@ impl Pending {
             // If there is no time left now, the next wait decides.
             self.grant.answers.ahead.due = Some(self.wake_when_asked(poll.context.config));
             if let Some(within) = self.time_ahead(&poll.context) {
+                // No limit: nothing depends on the answer, and a newer question replaces it.
                 let (ticket, open) = poll.questions.ask(Moment::NEVER);
                 self.grant.answers.ahead.ask(open.counter);
                 let request =
@@ -87,6 +88,8 @@ impl Pending {
     // Ruling 31: problems with the keys are then known before they are needed, and a login does not
     // wait for them.
     fn ahead_at(&self, config: &ClientConfig) -> Option<Moment> {
+        // A MAC is verified with the client secret, and without an ID Token there is nothing to
+        // verify.
         let has_use =
             self.grant.terms.id_token_required && !config.id_token.algorithm.is_symmetric();
         has_use.then_some(if self.grant.answers.ahead.was_asked {
@@ -111,6 +114,8 @@ impl Pending {
         if context.moment >= self.grant.ends(context.config) {
             return Step::Next(Settled::failed(self.grant.ran_out(context)));
         }
+        // In push mode this is the end, which is handled above, so no token request is ever made
+        // (REQ-PUSH-19).
         if context.moment >= self.asks_at(context.config) {
             return Step::Next(Phase::Redeeming(Redeeming::new(self)));
         }

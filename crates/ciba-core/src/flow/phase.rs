@@ -81,6 +81,7 @@ impl Phase {
             Self::Redeeming(redeeming) => !redeeming.grant.is_over(moment),
             Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => true,
         };
+        // What `poll` returns may be sent at that instant, however long the store took.
         is_in_time
             && self.open().is_some_and(|open| open.counter == counter && !open.is_over(moment))
             && (!matches!(delayed, Output::Transmit(_)) || self.may_send(counter, moment))
@@ -113,6 +114,7 @@ impl Phase {
     pub(super) fn answer_of_drop(&self, how: Dropped, now: Timestamp) -> Option<Answer> {
         let unanswered = match how {
             Dropped::Untouched => Unanswered::NotSent(Cause::Interrupted),
+            // It may have been sent, so it counts as sent (REQ-AREQ-30).
             Dropped::Begun => Unanswered::Lost(Cause::Interrupted),
         };
         let of = |request_progress: &RequestProgress| match request_progress {
@@ -123,6 +125,7 @@ impl Phase {
         match self {
             Self::Authorizing(authorizing) => of(&authorizing.request_progress),
             Self::Redeeming(redeeming) => of(&redeeming.request_progress),
+            // Looking for keys has no effect on the person, so it is repeated at once.
             Self::Verifying(_) => Some(Answer::KeysLater(now)),
             Self::Adrift(_) | Self::Pending(_) | Self::Settled(_) => None,
         }

@@ -108,6 +108,7 @@ impl RunningPrompts {
         {
             return Err(PromptRefused::Running { remaining: other.until.since(now) });
         }
+        // A place of this person that has expired is replaced and needs no room.
         if self.running.len() >= self.most && !self.running.contains_key(&tag) {
             // Expired places are removed only when room is needed, so that entering is cheap.
             self.running.retain(|_, running| running.until > now);
@@ -163,6 +164,8 @@ impl RunningPrompts {
         let issuer = config.issuer.as_str().as_bytes();
         // The length prefix separates issuer and hint unambiguously.
         let mut message = Zeroizing::new(Vec::new());
+        // The kind of hint is part of the message, so that equal strings in different hints are
+        // different persons.
         message.push(kind);
         message.extend_from_slice(&u64::try_from(issuer.len()).unwrap_or(u64::MAX).to_le_bytes());
         message.extend_from_slice(issuer);

@@ -30,6 +30,8 @@ impl Questions {
 
     /// Issues the ticket of a new question, and the record by which its answer is recognized.
     pub(super) fn ask(&mut self, limit: Moment) -> (Ticket, Open) {
+        // Every question has a number of its own, so an answer to an earlier one is never taken for
+        // this one.
         self.counter = self.counter.wrapping_add(1);
         let (ticket, drop_mark) = Ticket::new(self.serial, self.counter);
         (ticket, Open { counter: self.counter, limit, drop_mark })
@@ -64,5 +66,7 @@ impl Open {
 
 /// Returns when an exchange that is sent at `sent` counts as lost.
 pub(super) fn lost_at(sent: Moment, timeout: Duration) -> Moment {
+    // A little after the timeout, so that the caller reports its own timeout, which knows the
+    // cause.
     sent.plus(timeout).plus(bounds::LOST_AFTER)
 }

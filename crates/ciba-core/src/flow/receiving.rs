@@ -63,6 +63,7 @@ impl Flow {
     pub fn acknowledge(&mut self, receipt: &mut Receipt, now: Timestamp) -> Receiving {
         self.observe(now.max(self.clock.wall()));
         let moment = self.clock.moment();
+        // A stranger must not be able to cause a save.
         let is_authentic = receipt.is_news() || receipt.verdict == NotificationVerdict::Known;
         let revision = self.revision;
         let Some(saving) = self.saving.as_mut().filter(|_| is_authentic) else {
@@ -70,9 +71,13 @@ impl Flow {
         };
         saving.notice_drop(moment);
         match &saving.open {
+            // The state with this notification is in the store, or the flow is over and saved for
+            // good.
             _ if saving.is_over || saving.kept.is_some_and(|kept| kept >= receipt.revision) => {
                 Receiving::Reply(receipt.verdict)
             }
+            // Saves of a flow never overlap, and the one in progress may have been started before
+            // this notification.
             Some((open, _)) => Receiving::Wait(self.clock.wall_at(open.limit)),
             // One save for each receipt: the provider repeats the notification if it gets a 503.
             None if receipt.was_tried => Receiving::Reply(NotificationVerdict::Unsaved),

@@ -50,6 +50,8 @@ impl Redeeming {
         let moment = poll.context.moment;
         let expired = self.grant.is_over(moment);
         match core::mem::replace(&mut self.request_progress, RequestProgress::Fresh) {
+            // Checked before the deadline, because an outcome that is lost must be recorded before
+            // the flow draws its conclusion.
             RequestProgress::InFlight { open, sent, .. } if open.is_over(moment) => {
                 Step::Next(self.no_answer(Unanswered::Lost(Cause::Timeout), sent, &poll.context))
             }
@@ -95,6 +97,7 @@ impl Redeeming {
     }
 
     fn transmit(&mut self, ready: Ready, poll: &mut Poll<'_>) -> (RequestProgress, Effect) {
+        // The key works again, so only consecutive failures count.
         self.grant.key_failures = 0;
         // A ping that arrived before this request is answered by it.
         self.grant.owes_request = false;
@@ -125,6 +128,8 @@ impl Redeeming {
     pub(super) const fn heeds_ping(&self) -> bool {
         let grant = &self.grant;
         !grant.was_pinged
+            // Before the request begins, it will bring what the ping announces. While it is in
+            // flight, its answer may be older than the ping.
             || (self.request_progress.is_begun()
                 && !grant.owes_request
                 && grant.answers.has_skips_left())
@@ -132,6 +137,7 @@ impl Redeeming {
 
     /// Whether the given request may still be sent.
     pub(super) fn may_send(&self, counter: u64, moment: Moment) -> bool {
+        // The deadline may pass between `poll` and the first byte (REQ-POLL-18).
         !self.grant.is_over(moment) && self.request_progress.may_send(counter, moment)
     }
 
@@ -160,6 +166,8 @@ impl Redeeming {
             (RequestProgress::Signing { .. }, Answer::KeyUnavailable(problem)) => {
                 self.key_unavailable(problem, context)
             }
+            // The caller was cancelled, so the key is not to blame. The signature is requested
+            // again.
             (RequestProgress::Signing { .. }, Answer::KeyInterrupted) => Phase::Redeeming(self),
             (RequestProgress::InFlight { sent, .. }, Answer::Response(_, response)) => {
                 // Long after the deadline a response cannot belong to an approval that was given in
@@ -188,6 +196,7 @@ impl Redeeming {
         let rules = rules(&self.grant, context);
         match token::process(response, rules, context.now) {
             TokenReply::Tokens(tokens) => {
+                // The receipt time is now: a slow key set or a crash must not let the token expire.
                 Verifying::begin(*tokens, self.grant, context.now, context)
             }
             TokenReply::Pending(pacing) => {
@@ -229,6 +238,8 @@ impl Redeeming {
         let maybe_lost = matches!(how, Unanswered::Lost(_));
         self.grant.maybe_redeemed |= maybe_lost;
         self.grant.maybe_slower |= maybe_lost;
+        // A provider may hold a token request (CIBA Core 10.1), so a long silence is not a sign of
+        // overload.
         let waited = context.moment.since(sent);
         let spacing = match how {
             Unanswered::Lost(cause) => unanswered(waited, cause),
@@ -260,6 +271,7 @@ impl Redeeming {
     /// Handles a key operation that failed. The key service may be down for a moment, so this is
     /// retried a limited number of times.
     fn key_unavailable(mut self, problem: KeyProblem, context: &Context<'_>) -> Phase {
+        // Nothing was sent, so the wait counts from now.
         let due = self.grant.next_due(&Spacing::NoKey, context.moment, context);
         self.grant.key_failures = self.grant.key_failures.saturating_add(1);
         if self.grant.key_failures >= bounds::KEY_FAILURES {
@@ -280,8 +292,12 @@ fn rules<'a>(grant: &Grant, context: &Context<'a>) -> TokenRules<'a> {
 /// Returns the meaning of a terminal error of the token endpoint or of a push (CIBA Core 11 and 12).
 pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, context: &Context<'_>) -> Failure {
     match answer.code() {
+        // Some providers answer `access_denied` for a request that expired, which must not be
+        // blamed on the person.
         Some(ErrorCode::AccessDenied) if !grant.is_over(context.moment) => Failure::Denied(answer),
         Some(ErrorCode::AccessDenied | ErrorCode::ExpiredToken) => Failure::Expired(Some(answer)),
+        // An `auth_req_id` that was redeemed is invalid as well, so a lost answer may have had the
+        // tokens (REQ-POLL-11).
         Some(ErrorCode::InvalidGrant) if grant.maybe_redeemed => Failure::Indeterminate(
             Indeterminacy::new(LostAnswer::Tokens, grant.requests).answered(Some(answer)),
         ),
@@ -293,6 +309,7 @@ pub(super) fn refusal(answer: Box<ServerAnswer>, grant: &Grant, context: &Contex
 /// it is accepted. Any other response is ignored, because the next one will say the same.
 // Ruling 11: after a 200 the token endpoint is not asked again, whatever the body was.
 pub(super) fn late(response: &Response, grant: &Grant, context: &Context<'_>) -> Option<Phase> {
+    // A late response to an old request must not change spacing or state of a newer one.
     if response.status != 200 || context.moment > grant.deadline.plus(bounds::GRACE) {
         return None;
     }

@@ -102,6 +102,7 @@ impl<T> Routes<T> {
         flow: &Arc<T>,
         now: Timestamp,
     ) -> Result<(), RoutesFull> {
+        // Done here, because core has no timer.
         self.spent.forget_old(now);
         match self.flows.get_mut(&key) {
             Some(slot) if slot.is_of(flow) => slot.drives = slot.drives.saturating_add(1),
@@ -141,6 +142,7 @@ impl<T> Routes<T> {
     /// Returns the reply to a request that is rejected whatever its body is: because of the method,
     /// the `Authorization` header, or a token that no flow in the table has.
     pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
+        // Judged with an empty body, so that a stranger cannot make the server read one.
         let notification =
             Notification::receive(method, headers, Body::default()).map_err(|bad| bad.reply())?;
         let key = notification.key();
@@ -166,6 +168,7 @@ impl<T> Routes<T> {
         now: Timestamp,
     ) -> NotificationVerdict {
         let key = notification.key();
+        // The flow may have been dropped since its last drive ended.
         if let Some(key) = &key {
             self.retire(key);
         }

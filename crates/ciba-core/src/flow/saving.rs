@@ -40,6 +40,7 @@ impl Flow {
     #[must_use]
     pub fn unsaved(&mut self) -> Option<Save> {
         let saving = self.saving.as_ref()?;
+        // A save in progress is not doubled: its caller still owes the answer.
         if saving.open.is_none() && saving.lacks(self.revision) { self.save() } else { None }
     }
 
@@ -48,6 +49,8 @@ impl Flow {
         let moment = self.clock.moment();
         let saving = self.saving.as_mut()?;
         saving.notice_drop(moment);
+        // Nothing overtakes a save, so that a write of an older state cannot arrive after a newer
+        // one.
         if let Some((open, _)) = &saving.open {
             let wait = PlannedWait::new(open.limit, WaitReason::InFlight);
             return Some(self.wait(wait, now));
@@ -72,6 +75,8 @@ impl Flow {
             return Ok(effect);
         };
         match effect {
+            // Even an output that is harmless by itself waits: the state before it may contain an
+            // answer that exists nowhere else.
             Effect::Do { output, .. } => Err(self.keep_first(output, now)),
             Effect::Wait(_) | Effect::Done if saving.gone_without.take() == Some(revision) => {
                 Ok(effect)
@@ -87,6 +92,8 @@ impl Flow {
         let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
             return output;
         };
+        // The store has failed with exactly this state, and no prompt depends on it, so the flow
+        // continues without it (ruling 26).
         if !is_needed && saving.gone_without.take() == Some(revision) {
             return output;
         }
@@ -116,6 +123,7 @@ impl Flow {
         let save = Save::new(self.snapshot(), limit, is_needed, ticket);
         let revision = self.revision;
         let saving = self.saving.as_mut()?;
+        // Uncertain until the store answers: a process that dies now may have written it.
         (saving.open, saving.is_uncertain) = (Some((open, revision)), true);
         Some(save)
     }

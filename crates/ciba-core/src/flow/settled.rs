@@ -59,6 +59,8 @@ impl Settled {
                 Ok(Authentication::new(tokens, verified.id_token, received_at, terms.requested))
             }
             Self::Failed(failure) => Err(failure),
+            // The tokens stay inside: they are available only from a snapshot, which is verified
+            // again.
             Self::Unverified(unverified) => Err(unverified.failure),
         }
     }

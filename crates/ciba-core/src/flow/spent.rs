@@ -26,8 +26,11 @@ impl Flow {
         else {
             return None;
         };
+        // Without an id the provider never accepted the request, so nothing can be expected from
+        // it.
         let auth_req_id = notifications.auth_req_id.clone()?;
         Some(SpentKey {
+            // On the wall clock, because the key outlives the flow and its time line.
             until: self.clock.wall_at(notifications.until?),
             notifications: Notifications {
                 mode: notifications.mode,
@@ -109,6 +112,8 @@ impl SpentKeys {
         }
         self.ends.insert((spent.until, key));
         self.keys.insert(key, spent);
+        // Evicting the one that ends first loses the least: its repetitions are the most likely to
+        // be over.
         if self.keys.len() > self.most {
             self.forget_first();
         }

@@ -78,6 +78,7 @@ impl KeyPrefetch {
         if self.question != Some(question) {
             return;
         }
+        // A second answer to the same question must not count twice.
         self.question = None;
         if matches!(answer, Answer::KeysUnavailable(_) | Answer::KeysLater(_)) {
             self.failures = self.failures.saturating_add(1);
@@ -108,6 +109,7 @@ impl TokenAnswers {
     pub(super) fn ended(&mut self, outcome: &Spacing, allowed: Moment, context: &Context<'_>) {
         self.allowed = allowed;
         self.may_skip = matches!(outcome, Spacing::Pending(_));
+        // Nothing was sent, so the pause between two requests still counts from the last real one.
         if !matches!(outcome, Spacing::NoKey) {
             self.ended = Some(context.moment);
         }
@@ -151,6 +153,8 @@ impl TokenAnswers {
 
     /// Whether a ping after the first one may skip a wait until `due`.
     pub(super) fn may_skip(&self, due: Moment, context: &Context<'_>) -> bool {
+        // Bounded, so that a provider that pings without a result cannot make the client poll
+        // without pause.
         self.may_skip && self.has_skips_left() && self.soonest(context) < due
     }
 

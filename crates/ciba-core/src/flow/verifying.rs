@@ -110,6 +110,8 @@ impl Verifying {
 
     /// Begins to verify tokens, or begins again after a restart.
     pub(super) fn start(evidence: Evidence, arrived: Moment, context: &Context<'_>) -> Phase {
+        // A resumed flow may be arbitrarily old. A login that was approved yesterday must not open
+        // a session today.
         if evidence.is_too_old(context.moment) {
             return Settled::failed(Failure::Expired(None));
         }
@@ -152,6 +154,7 @@ impl Verifying {
 
     pub(super) fn poll(mut self: Box<Self>, poll: &mut Poll<'_>) -> Step {
         let moment = poll.context.moment;
+        // Checked again at every poll: a flow can sleep here while its machine is suspended.
         if self.evidence.is_too_old(moment) {
             return Step::Next(Settled::failed(Failure::Expired(None)));
         }
@@ -165,6 +168,7 @@ impl Verifying {
                 Step::Next(Phase::Verifying(self))
             }
             KeySearch::Asking(ref open) => {
+                // The window ends even while the caller is still looking for keys.
                 let until = open.limit.min(self.window_end());
                 Step::Emit(
                     Phase::Verifying(self),
@@ -195,6 +199,8 @@ impl Verifying {
                 self.looking = KeySearch::Asking(open);
                 let issuer = poll.context.config.issuer.shared();
                 let request =
+                    // The key id only tells the caller what is sought; the verification decides
+                    // which key fits.
                     KeySetRequest::new(issuer, self.key_id(&poll.context), self.stale, ticket);
                 Step::Emit(
                     Phase::Verifying(self),
@@ -215,6 +221,7 @@ impl Verifying {
         match answer {
             Answer::Keys(keys) => self.verify(&keys, context),
             Answer::KeysLater(until) => {
+                // The cache works and only asks to wait, so this is not a failed lookup.
                 self.unavailable = 0;
                 self.looking = KeySearch::Due(context.moment.plus(until.since(context.now)));
                 Phase::Verifying(self)
@@ -242,6 +249,8 @@ impl Verifying {
 
     fn verify(mut self: Box<Self>, keys: &KeySet, context: &Context<'_>) -> Phase {
         let Some(token) = &self.evidence.tokens.id_token else {
+            // Cannot happen: without an ID Token no keys are requested. Not a panic, because the
+            // flow holds tokens.
             return Phase::Verifying(self);
         };
         let verdict = id_token::inspect(context.config, token.expose()).and_then(|inspected| {
@@ -270,6 +279,7 @@ impl Verifying {
                     Untrusted::UnknownKey | Untrusted::UnusableKey => {
                         return Settled::unverified(self.evidence, Failure::Untrusted(rejection));
                     }
+                    // No other key can repair a failed check of the header or of the claims.
                     _ => return Settled::failed(Failure::Untrusted(rejection)),
                 };
                 self.rejection = Some(rejection);
@@ -326,6 +336,7 @@ impl Verifying {
                 let answer = Response::new(status, Headers::new(), "");
                 (fault, Some(Box::new(ServerAnswer::of_document(Endpoint::KeySet, &answer))))
             }
+            // Not reached: a missing response may pass, so it never counts as unreadable for good.
             ExchangeProblem::Unanswered(_) => (Fault::Status, None),
         };
         let misbehaviour = Misbehaviour { fault, endpoint: Endpoint::KeySet, answer };

@@ -33,6 +33,7 @@ pub(super) fn check<'a>(
     claims: &'a Claims<'_>,
     context: &IdTokenContext<'_>,
 ) -> Result<Verdict<'a>, Rejection> {
+    // First, because a logout token has valid `iss`, `aud` and `iat`.
     kind(claims)?;
     issuer(config, claims)?;
     let audiences = audiences(config, claims)?;
@@ -43,7 +44,9 @@ pub(super) fn check<'a>(
     nonce(claims, context)?;
     acr(claims, context)?;
     let auth_time = auth_time(config, claims, context)?;
+    // After the claims about the token itself, so that an expired token is reported as expired.
     bindings(config, claims, context)?;
+    // Last: only a token that passed everything else says something about a person.
     let person = context.expectations.check(|name| claims.get(name), context.received_at)?;
     let deviations = deviations(claims, auth_time);
     Ok(Verdict { subject, audiences, issued_at, expires_at, auth_time, person, deviations })
@@ -111,6 +114,7 @@ fn audiences<'a>(config: &ClientConfig, claims: &'a Claims<'_>) -> Result<Vec<&'
         Some(Scalar::Texts(audiences)) => each_once(audiences.iter().map(AsRef::as_ref)),
         other => return Err(refused(Untrusted::Audience, Scalar::open(other.as_ref()))),
     };
+    // Checked before strangers, because it is the more telling error.
     if !audiences.contains(&ours) {
         return Err(refused(Untrusted::Audience, Scalar::open(claims.aud.as_ref())));
     }
@@ -149,6 +153,7 @@ fn authorized_party(
 ) -> Result<(), Rejection> {
     let ours = config.client_id.as_str();
     match optional(claims.azp.as_ref()) {
+        // With a single audience, which is this client, there is no other party.
         None if audiences.len() <= 1 => Ok(()),
         Some(party) if party.text() == Some(ours) => Ok(()),
         other => Err(Untrusted::AuthorizedParty
@@ -164,6 +169,7 @@ fn subject<'a>(claims: &'a Claims<'_>, context: &IdTokenContext<'_>) -> Result<&
     let subject =
         subject.ok_or_else(|| Untrusted::Subject.at("sub", Scalar::closed(claims.sub.as_ref())))?;
     match &context.expectations.subject {
+        // The value that was found is not kept, because it identifies a person.
         Some(expected) if expected != subject => {
             Err(Untrusted::ExpectedSubject.at("sub", Found::AnotherValue))
         }
@@ -184,6 +190,8 @@ fn lifetime(
     let expires_at = exp
         .and_then(Scalar::date)
         .ok_or_else(|| Untrusted::Expiry.at("exp", Scalar::no_date(exp, now)))?;
+    // Against the time of receipt, so that a token does not expire while keys are fetched or after
+    // a crash.
     if expires_at.saturating_add(rules.skew) <= now {
         return Err(Untrusted::Expiry
             .at("exp", Found::Time(expires_at))
@@ -192,6 +200,7 @@ fn lifetime(
     let issued_at = iat
         .and_then(Scalar::date)
         .ok_or_else(|| Untrusted::IssuedAt.at("iat", Scalar::no_date(iat, now)))?;
+    // A clock that is ahead of ours by up to the skew is tolerated.
     let in_the_future = issued_at > now.saturating_add(rules.skew);
     // A token from the future is reported below as an `iat` error. Reporting `exp` here would blame
     // a claim that is correct.

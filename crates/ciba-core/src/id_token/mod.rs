@@ -62,6 +62,7 @@ pub(crate) fn inspect<'a>(
 ) -> Result<Inspected<'a>, Rejection> {
     let token = Compact::split(compact)?;
     let header = Header::parse(&token.header)?;
+    // Before any key is looked up: a token with another algorithm must not cause a fetch.
     header.demand(config.id_token.algorithm)?;
     if !header.is_plain_jwt() {
         return Err(header.of_another_type());
@@ -124,10 +125,14 @@ impl Inspected<'_> {
     fn verify_mac(&self, config: &ClientConfig, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
         let key = config.auth.secret().ok_or(Untrusted::UnknownKey)?.expose().as_bytes();
         let hash = algorithm.hash();
+        // The configuration refuses such a secret. Checked again here, because this is where it
+        // would be used.
         if key.len() < hash.length() {
             return Err(Untrusted::UnknownKey.into());
         }
         let mac = config.verifier.hmac(hash, key, self.token.signing_input.as_bytes());
+        // The length is compared as well: a backend that returns an empty MAC must not match an
+        // empty signature.
         match mac.is_of(hash) && bool::from(mac.as_bytes().ct_eq(&self.token.signature)) {
             true => Ok(()),
             false => Err(Untrusted::Signature.into()),

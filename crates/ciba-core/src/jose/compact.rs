@@ -32,11 +32,14 @@ impl<'a> Compact<'a> {
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
             return Err(Untrusted::TokenForm.into());
         };
+        // Counted only as far as needed, so that a string of dots costs nothing.
         match dots.take(3).count() {
             0 => {}
             2 => return Err(Untrusted::UnexpectedEncryption.into()),
             _ => return Err(Untrusted::TokenForm.into()),
         }
+        // The header is parsed before the signature is verified, so its size is an attacker's
+        // choice.
         if first > bounds::JWS_HEADER_BYTES {
             return Err(Untrusted::TokenForm.into());
         }
@@ -46,6 +49,7 @@ impl<'a> Compact<'a> {
             Zeroizing::new(part(first.saturating_add(1), second).ok_or(Untrusted::TokenForm)?);
         let signature =
             part(second.saturating_add(1), compact.len()).ok_or(Untrusted::TokenForm)?;
+        // The signature covers the encoded parts as received; encoding them again could differ.
         let signing_input = compact.get(..second).unwrap_or_default();
         Ok(Self { signing_input, header, payload, signature })
     }
@@ -61,6 +65,7 @@ impl<'a> Compact<'a> {
         let why_none = keys.why_none(algorithm, key_id);
         let mut verdict =
             if why_none.is_some() { Untrusted::UnusableKey } else { Untrusted::UnknownKey };
+        // Bounded, because every key costs a signature verification and anyone can send a token.
         for key in keys.candidates(algorithm, key_id).take(bounds::KEYS_TRIED) {
             match key.verify(self.signing_input.as_bytes(), &self.signature) {
                 Ok(()) => return Ok(()),

@@ -48,6 +48,8 @@ impl<'a> Header<'a> {
     /// Runs the checks that need no key, in order: algorithm, then critical extensions.
     // REQ-IDT-03, REQ-IDT-04, REQ-IDT-08
     pub(crate) fn demand(&self, algorithm: JwsAlgorithm) -> Result<(), Rejection> {
+        // Compared with the configuration and never chosen from the token, so `none` or a MAC
+        // cannot be substituted.
         let named = self.alg.as_ref().and_then(Scalar::text).and_then(JwsAlgorithm::from_name);
         if named != Some(algorithm) {
             let found = Scalar::open_text(self.alg.as_ref());

@@ -44,6 +44,7 @@ const LONGEST_NAME: usize = 64;
 // Secret members are reported but never used (REQ-JWKS-04). Certificates are not a source of trust
 // (REQ-JWKS-18).
 pub(crate) fn read(text: &str) -> Entry {
+    // Only this key is dropped, not the set (ruling 7).
     let Ok(mut jwk) = Object::parse(text.as_bytes()) else {
         let key_id = Raw::parse(text)
             .and_then(|jwk| jwk.member("kid"))
@@ -58,6 +59,7 @@ pub(crate) fn read(text: &str) -> Entry {
     };
     let mut shows_secret = false;
     for name in SECRET_MEMBERS {
+        // Removed here, so that no later code can use them.
         shows_secret |= jwk.take(name).is_some();
     }
     let name = |name| {
@@ -88,6 +90,8 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
     }
     let named = jwk.take_text("alg").map_err(|_| UnusableKey::Algorithm)?;
     let key = public_key(jwk)?;
+    // A key without `alg` may serve every algorithm of its kind; the token does not choose, the
+    // configuration does.
     let algorithms = match named {
         None => fitting(&key).to_vec(),
         Some(name) => {
@@ -193,6 +197,7 @@ pub(crate) fn scalar(
     let digits = without_zeros(&bytes);
     let zeros = curve.width().checked_sub(digits.len()).filter(|zeros| *zeros < curve.width());
     let zeros = zeros.ok_or(UnusableKey::length(name))?;
+    // The full capacity at once: a reallocation would leave a copy of a private key behind.
     let mut scalar = Zeroizing::new(Vec::with_capacity(curve.width()));
     scalar.resize(zeros, 0);
     scalar.extend_from_slice(digits);

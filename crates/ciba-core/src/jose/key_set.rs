@@ -146,9 +146,11 @@ impl KeySet {
             .ok_or(Fault::MissingMember("keys"))?;
         let mut keys = keys.items().ok_or(Fault::WrongType("keys"))?;
         let entries: Vec<_> =
+            // Importing a key costs arithmetic, so the number is bounded.
             keys.by_ref().take(bounds::KEYS_IN_SET).map(|key| jwk::read(key.json())).collect();
         let is_cut = keys.next().is_some();
         let shows_secrets = entries.iter().any(|entry| entry.shows_secret);
+        // OIDC Discovery 3: in a set for both purposes, `use` tells the keys apart.
         let is_mixed =
             entries.iter().any(|entry| matches!(entry.key, Err(UnusableKey::Encryption)));
         let keys = entries.into_iter().map(|entry| Key::new(entry, is_mixed, verifier)).collect();

@@ -89,6 +89,8 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
     }
     let content = match Content::read(response) {
         Content::Error(error) => {
+            // Keycloak answers 503 with `server_error` if the device took too long, that is, after
+            // the prompt (REQ-AERR-17).
             let says_nothing = matches!(error.code, ErrorCode::ServerError | ErrorCode::Unknown(_));
             let answer = keep(Some(error));
             return match says_nothing && (500..600).contains(&response.status) {
@@ -139,6 +141,7 @@ fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledgement), Faul
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
         deviations.push(Deviation::AuthReqIdAlphabet);
     }
+    // 128 bits in an alphabet of 64 characters take 22 of them.
     if id.len() < 22 {
         deviations.push(Deviation::ShortAuthReqId);
     }
@@ -156,6 +159,7 @@ fn acknowledged(mut object: Object) -> Result<(AuthReqId, Acknowledgement), Faul
         deviations.push(Deviation::LifetimeClamped);
     }
 
+    // `take` treats `null` as absent, but an explicit `null` is worth reporting.
     let interval_was_null = object.is_null("interval");
     let interval = match object.take("interval").map(number::interval) {
         None if !interval_was_null => bounds::DEFAULT_INTERVAL,

@@ -40,6 +40,7 @@ impl Form {
         let needed = self.0.len().saturating_add(more);
         if needed > self.0.capacity() {
             let mut larger = Zeroizing::new(String::with_capacity(needed.saturating_mul(2)));
+            // The old buffer is wiped when it is dropped.
             larger.push_str(&self.0);
             self.0 = larger;
         }

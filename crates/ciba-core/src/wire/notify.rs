@@ -35,6 +35,7 @@ pub(crate) fn read(message: &Response) -> Result<NotificationBody, Fault> {
     const MEMBER: &str = "auth_req_id";
     let mut content = Content::read(message);
     let id = match &mut content {
+        // An error push names the request in the same member (CIBA Core 12).
         Content::Error(error) => error.take(MEMBER),
         Content::Object(object) => object.take(MEMBER),
         Content::Unusable(fault) => return Err(*fault),

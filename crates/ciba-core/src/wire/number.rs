@@ -47,6 +47,7 @@ pub(crate) struct Whole {
 // REQ-ACK-08, REQ-ACK-09, ruling 2: some providers send strings.
 pub(crate) fn whole(value: Raw<'_>) -> Option<Whole> {
     if let Some(number) = value.number() {
+        // `120.0` and `1.2e2` are the same number as `120` (RFC 8259 section 6).
         let from_fraction =
             || double(number).filter(|value| *value >= 0.0 && is_whole(*value)).map(truncated);
         return number
@@ -68,6 +69,7 @@ fn double(number: &str) -> Option<f64> {
 /// Reads a string of decimal digits. A number that does not fit becomes [`u64::MAX`].
 pub(crate) fn digits(text: &str) -> Option<u64> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Too large for `u64` is still large: the callers clamp it.
     plain.then(|| text.parse().unwrap_or(u64::MAX))
 }
 

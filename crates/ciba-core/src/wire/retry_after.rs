@@ -26,6 +26,7 @@ pub(crate) fn retry_after(headers: &Headers, now: Timestamp) -> Option<Duration>
 fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
     const WEEKDAYS: [&str; 7] =
         ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    // The weekday only tells the forms apart. It is not compared with the date.
     let is_short = |word: &str| WEEKDAYS.iter().any(|name| name.get(..3) == Some(word));
     let mut words = text.split(' ');
     let weekday = words.next()?;
@@ -65,6 +66,7 @@ fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
     expect(clippy::arithmetic_side_effects, reason = "the latest year is above 2000")
 )]
 fn full_year(digits: u64, now: Timestamp) -> u64 {
+    // The mean length of a year; a day more or less does not matter for a century.
     const SECONDS: u64 = 31_556_952;
     let latest = 1970 + 50 + now.unix_secs() / SECONDS;
     latest - (latest - digits) % 100

@@ -155,9 +155,11 @@ impl Content {
     /// its media type and encoding.
     // Ruling 36: an error grants nothing, so it is read leniently.
     pub(crate) fn read(response: &Response) -> Self {
+        // The rest might change the meaning, for example by a second member of the same name.
         if response.truncated {
             return Self::Unusable(Fault::TooLarge);
         }
+        // Nothing here decompresses, so that a small body cannot become a large one.
         if response.is_encoded() {
             return Self::Unusable(Fault::ContentCoding);
         }
@@ -256,9 +258,12 @@ impl ServerAnswer {
                 let start =
                     response.body.expose().get(..EXCERPT_BYTES).unwrap_or(response.body.expose());
                 let text = String::from_utf8_lossy(start);
+                // A search in the text and not a parse, because the excerpt may be cut in the
+                // middle of a value.
                 let is_secret = SECRET_MEMBERS.iter().any(|name| text.contains(name));
                 let is_markup = is_markup(&text)
                     || response.media_type().is_some_and(|name| name.contains("html"));
+                // Such a body explains nothing.
                 let is_empty = matches!(text.trim(), "{}" | "[]" | "null");
                 if !is_secret && !is_markup && !is_empty && !response.is_encoded() {
                     answer.excerpt =
@@ -319,6 +324,7 @@ fn is_markup(text: &str) -> bool {
 fn bounded(headers: &Headers) -> Headers {
     const HELPFUL: [&str; 2] = ["trace-id", "www-authenticate"];
     let is_helpful = |name: &str| HELPFUL.iter().any(|helpful| name.eq_ignore_ascii_case(helpful));
+    // A cookie is a credential.
     let fields = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
     let (helpful, others): (alloc::vec::Vec<_>, alloc::vec::Vec<_>) =
         fields.partition(|(name, _)| is_helpful(name));

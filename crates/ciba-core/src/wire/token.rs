@@ -141,6 +141,8 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
                     TokenReply::Pending(pacing(error, response, now))
                 }
                 ErrorCode::SlowDown => TokenReply::SlowDown(pacing(error, response, now)),
+                // Compared before the other codes, because such an error may use a code that is
+                // otherwise final.
                 _ if rules.pending_errors.iter().any(|pending| pending.is(&error)) => {
                     TokenReply::Pending(pacing(error, response, now))
                 }
@@ -162,6 +164,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
     match (response.status, content) {
         // The body does not matter: with these statuses it is often that of a gateway.
         _ if may_pass => busy(None),
+        // Only 200 is a success (RFC 6749 section 5.1).
         (200, Ok(object)) => match tokens(object, rules) {
             Ok(tokens) => TokenReply::Tokens(Box::new(tokens)),
             Err(fault) => misbehaved(fault),
@@ -177,6 +180,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
 fn pacing(error: ErrorMembers, response: &Response, now: Timestamp) -> Pacing {
     let interval = match error.interval().map(number::interval) {
         Some(Interval::AsGiven(interval) | Interval::Adjusted(interval)) => Some(interval),
+        // Ruling 1: an interval never ends a flow.
         Some(Interval::Unusable) | None => None,
     };
     Pacing {
@@ -201,8 +205,10 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
     };
     let access_token = required("access_token")?.ok_or(Fault::MissingMember("access_token"))?;
     let token_type = match required("token_type")? {
+        // An option and no default: a token of another type must not be used as a bearer token.
         None if rules.assume_bearer => String::from("Bearer"),
         None => return Err(Fault::MissingMember("token_type")),
+        // RFC 6749 section 5.1: the value is case-insensitive.
         Some(word) if word.eq_ignore_ascii_case("bearer") => word,
         Some(word) if rules.bearer_words.iter().any(|known| known.eq_ignore_ascii_case(&word)) => {
             word
@@ -259,6 +265,7 @@ const DETAILS: &str = "authorization_details";
 /// Takes a `scope` that is an array of names. Any other `scope` is left in place.
 fn scope_list(object: &mut Object) -> Option<String> {
     let scope = object.get("scope")?.items()?.map(Raw::text).collect::<Option<Vec<_>>>()?.join(" ");
+    // Removed, so that it does not appear among the extra members as well.
     object.take("scope");
     Some(scope)
 }
