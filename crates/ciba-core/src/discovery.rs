@@ -113,6 +113,8 @@ impl Discovery {
             200 if response.truncated => Err(Fault::TooLarge),
             // No encoding was requested, and a decoded body would need a limit of its own.
             200 if response.is_encoded() => Err(Fault::ContentCoding),
+            // The document decides where credentials are sent, so it is read strictly (unlike a key
+            // set, ruling 31).
             200 if response.media_type().as_deref() != Some("application/json") => {
                 Err(Fault::MediaType)
             }

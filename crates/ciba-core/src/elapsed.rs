@@ -57,8 +57,10 @@ impl Clock {
 
     /// Records a reading of the wall clock. Returns by how much the clock was set back, if it was.
     pub(crate) fn observe(&mut self, now: Timestamp) -> Option<Duration> {
+        // Saturating: one of the two differences is always zero.
         let set_back = self.wall.since(now);
         self.moment = self.moment.plus(now.since(self.wall));
+        // Also after a step back, so that only real progress counts from there.
         self.wall = now;
         (!set_back.is_zero()).then_some(set_back)
     }

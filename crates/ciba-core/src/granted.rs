@@ -70,6 +70,7 @@ pub(crate) fn difference<'a>(
     requested: &'a Requested,
     tokens: &'a ReceivedTokens,
 ) -> Difference<'a> {
+    // RFC 6749 section 5.1: `scope` may be left out if it is what was requested.
     let scope = tokens.scope.as_deref().unwrap_or(&requested.scope);
     let has = |value: &&str| scope.split(' ').any(|granted| granted == *value);
     let resources = resources(tokens).unwrap_or_default();
@@ -149,6 +150,7 @@ pub(crate) fn resources(tokens: &ReceivedTokens) -> Option<Vec<Cow<'_, str>>> {
     said.or_else(|| {
         let mut parts = tokens.access_token.expose().split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        // Five parts are an encrypted token, which only the resource server can read.
         if parts.next().is_some() {
             return None;
         }

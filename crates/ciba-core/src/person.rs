@@ -231,6 +231,8 @@ impl ExpectedPerson {
         };
         let is_met = match self.demand {
             Demand::Nothing => true,
+            // With another eID the number may legitimately be missing, and the result says so
+            // (ruling 25).
             Demand::SsnOfSwedishBankId => ssn || !is_swedish(),
             Demand::Ssn => ssn,
             Demand::Socialno => socialno,
@@ -239,6 +241,8 @@ impl ExpectedPerson {
         match (is_met, ssn || socialno) {
             (false, _) => Err(Untrusted::AnotherPerson),
             (true, true) => Ok(Person::Compared(ComparedBy::NationalId)),
+            // Not an error: the caller did not require the comparison, and sees that there was
+            // none.
             (true, false) => Ok(Person::NotCompared(NotCompared::NotInToken)),
         }
     }
@@ -291,6 +295,7 @@ fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
     if !digits(front) || !digits(back) {
         return None;
     }
+    // The sign is part of the number: without it two persons a hundred years apart would be equal.
     let is_old = sign == Some('+');
     let latest = if is_old { year.checked_sub(100)? } else { year };
     let born = match front.len() {
@@ -301,6 +306,7 @@ fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
         }
         _ => return None,
     };
+    // A year outside of this range is a typing error or another kind of number.
     if !(1800..=latest).contains(&born) {
         return None;
     }

@@ -339,6 +339,8 @@ impl AuthRequest {
     // Ruling 41.
     pub(crate) fn requested(&self, config: &ClientConfig) -> Requested {
         let details = self.details_text();
+        // Some providers act on the details without returning them, so a difference would be a
+        // false alarm.
         let are_granted = !details.is_empty() && !config.request_style.details_are_not_granted;
         Requested {
             scope: self.scope_text(),

@@ -198,6 +198,7 @@ impl SoftwareKey {
             })?;
         let key =
             importer.import_private(PrivateKey::Ec { curve: file.curve, d: file.d }, algorithm)?;
+        // A private key that belongs to another public key would sign in vain.
         if let (Some(point), OwnedPublicKey::Ec { x, y, .. }) = (file.point, key.public_key()) {
             let sign = if y.last().is_some_and(|octet| octet & 1 == 1) { 3 } else { 2 };
             let is_its_own = match point.split_first() {
@@ -236,9 +237,11 @@ impl SoftwareKey {
         let not_text = |name| KeyFileError::Member { name, fault: KeyMemberFault::NotText };
         let mut text = |name| members.take_text(name).map_err(|_| not_text(name));
         let (key_id, named) = (text("kid")?, text("alg")?);
+        // A symmetric key is a client secret and belongs elsewhere.
         if text("k")?.map(Zeroizing::new).is_some() {
             return Err(KeyFileError::Symmetric);
         }
+        // A common mistake: the whole set instead of one key.
         if members.get("kty").is_none() && members.get("keys").is_some() {
             return Err(KeyFileError::Set);
         }
@@ -273,6 +276,8 @@ impl SoftwareKey {
                 importer.import_private(PrivateKey::Ed25519(&d), algorithm)
             }
             OwnedPublicKey::Rsa { n, e } => {
+                // The backends do not factor a modulus, and RFC 7518 section 6.3.2 allows all of
+                // these or none.
                 if ["p", "q", "dp", "dq", "qi"].iter().any(|name| members.get(name).is_none()) {
                     return Err(KeyFileError::PrimesMissing);
                 }

@@ -90,6 +90,7 @@ impl Url {
     ///
     /// Like [`Self::parse`].
     pub fn parse_with(text: &str, loopback: LoopbackHttp) -> Result<Self, UrlError> {
+        // Before anything is parsed, so that the work is bounded.
         if text.len() > LONGEST {
             return Err(UrlError::TooLong);
         }
@@ -105,11 +106,14 @@ impl Url {
         }
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(authority_end);
+        // A URL is logged and shown, so it must not hold credentials. They are also a way to
+        // disguise a host.
         if authority.contains('@') {
             return Err(UrlError::UserInfo);
         }
         let (host, port) = split_port(authority);
         check_host(host)?;
+        // RFC 8252 section 8.3: only on the loopback interface does http not leave the machine.
         if !secure && !is_loopback(host) {
             return Err(UrlError::Scheme);
         }
@@ -126,6 +130,8 @@ impl Url {
         };
         check_characters(path, b"/:@!$&'()*+,;=")?;
         check_characters(query.unwrap_or_default(), b"/?:@!$&()*+,;=")?;
+        // HTTP libraries remove them, and would then call another path than the one that was
+        // checked.
         if path.split('/').any(is_dot_segment) {
             return Err(UrlError::DotSegment);
         }
@@ -199,6 +205,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 
 /// Reads a port in decimal, without sign or leading zero.
 fn read_port(text: &str) -> Option<u16> {
+    // `parse` alone would accept a sign.
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     if plain { text.parse().ok() } else { None }
 }
@@ -207,6 +214,7 @@ fn check_host(host: &str) -> Result<(), UrlError> {
     if let Some(literal) = host.strip_prefix('[') {
         let address = literal.strip_suffix(']').ok_or(UrlError::Host)?;
         let parsed: Ipv6Addr = address.parse().map_err(|_| UrlError::Host)?;
+        // Only the canonical form, so that equal hosts are equal strings.
         return if parsed.to_string() == address && !address.contains('.') {
             Ok(())
         } else {

@@ -49,6 +49,7 @@ impl KeySetRequest {
 
     /// Uses up the one fetch that a request may cause. Returns `false` if it was already used.
     pub(crate) const fn takes_its_fetch(&mut self) -> bool {
+        // One fetch for each question, so that a loop over lookups ends.
         !core::mem::replace(&mut self.was_fetched, true)
     }
 

@@ -130,6 +130,7 @@ impl Transmit {
 
     /// Marks the request as possibly sent from now on.
     pub(crate) fn begin(mut self) -> Sending {
+        // From here on a drop means lost, because the caller has the bytes.
         self.ticket.begins();
         Sending(self)
     }

@@ -14,6 +14,7 @@ impl ClientConfigBuilder {
     // Endpoints that the caller configured, and the host of the issuer, are trusted.
     pub(super) fn check_addresses(&self, findings: &mut Vec<ConfigError>) {
         let provider = &self.provider;
+        // Metadata written by hand is the word of the caller.
         if !provider.published || self.ignores(MetadataRule::InternalAddress) {
             return;
         }
@@ -33,6 +34,7 @@ impl ClientConfigBuilder {
             ),
             ("mtls_endpoint_aliases", &aliases.token_endpoint, &self.token_endpoint),
         ] {
+            // A discovered address that a configured one replaces is never called.
             let is_used = url.as_ref().filter(|_| pinned.is_none());
             if is_used.is_some_and(|url| url.is_internal() && !self.is_issuers_host(url)) {
                 findings.push(ConfigError::Invalid { member, reason: REASON });

@@ -21,11 +21,13 @@ impl ClientConfigBuilder {
     // REQ-META-27
     pub fn build(mut self) -> Result<Arc<ClientConfig>, ConfigErrors> {
         self.verifier = self.verifier.or_else(default_verifier);
+        // Before the checks, because they judge what the profile derives.
         self.sign_by_profile();
         let mut findings = Vec::new();
         self.check(&mut findings);
         self.check_profile(&mut findings);
         let public_keys = registration::public_keys(&self, &mut findings);
+        // After all checks, because it compares their findings.
         self.say_once(&mut findings);
         let backchannel = self.address(Endpoint::BackchannelAuthentication);
         let token = self.address(Endpoint::Token);
@@ -98,6 +100,7 @@ impl ClientConfigBuilder {
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => return None,
         };
         let named = pinned.as_ref().or(published.as_ref())?.clone();
+        // The caller who configured an endpoint knows whether it asks for the certificate.
         let alias = alias.as_ref().filter(|_| pinned.is_none() && self.uses_alias(endpoint));
         Some(Address { called: alias.unwrap_or(&named).clone(), named })
     }

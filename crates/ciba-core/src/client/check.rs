@@ -66,6 +66,8 @@ impl ClientConfigBuilder {
             findings.push(ConfigError::NotListed { member, value: value.into() })
         };
         let provider = &self.provider;
+        // Metadata written by hand has no lists, and an endpoint configured by hand is not
+        // described by the document.
         let relies_on_document = provider.describes_ciba && self.backchannel_endpoint.is_none();
 
         let modes =
@@ -78,6 +80,7 @@ impl ClientConfigBuilder {
                 .auth_methods
                 .as_ref()
                 .filter(|_| self.heeds(MetadataRule::AuthenticationMethod));
+            // Some providers support public clients without listing `none`; the preset says so.
             let is_unlisted_public = self.public_clients && matches!(auth, ClientAuth::None);
             let is_listed =
                 |methods: &Vec<String>| methods.iter().any(|method| method == auth.method());
@@ -158,6 +161,7 @@ impl ClientConfigBuilder {
             Some(ClientAuth::ClientSecretJwt { secret, algorithm }) => {
                 check_mac_key(secret, *algorithm, findings)
             }
+            // RFC 7617 section 2: the first colon ends the user name.
             Some(ClientAuth::ClientSecretBasic { encoding: BasicEncoding::Raw, .. })
                 if self.client_id.as_str().contains(':') =>
             {
@@ -176,6 +180,7 @@ impl ClientConfigBuilder {
     /// Checks that everything that is required is present.
     fn check_presence(&self, findings: &mut Vec<ConfigError>) {
         let provider = &self.provider;
+        // A MAC is verified with the client secret.
         let needs_keys = !self.pinned_keys && !self.id_token.algorithm.is_symmetric();
         for (member, is_there) in [
             (
@@ -202,6 +207,7 @@ impl ClientConfigBuilder {
     fn check_delivery(&self, findings: &mut Vec<ConfigError>) {
         const MEMBER: &str = "backchannel_client_notification_endpoint";
         match (self.delivery, &self.notification_endpoint) {
+            // Rejected and not ignored, because the caller probably meant another mode.
             (DeliveryMode::Poll, Some(_)) => {
                 let reason = "nothing is ever sent to a client in poll mode";
                 findings.push(ConfigError::Invalid { member: MEMBER, reason });
@@ -218,6 +224,8 @@ impl ClientConfigBuilder {
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
         let uses_aliases = [Endpoint::BackchannelAuthentication, Endpoint::Token]
             .map(|endpoint| self.uses_alias(endpoint));
+        // Without its alias, a client with a certificate would call an endpoint that does not ask
+        // for one.
         if self.provider.mtls_endpoint_aliases.malformed && uses_aliases.contains(&true) {
             invalid(
                 "mtls_endpoint_aliases",
@@ -242,6 +250,7 @@ impl ClientConfigBuilder {
             invalid(ALGORITHM, "a request must be signed with an asymmetric algorithm");
         }
         let RequestObjectOptions { lifetime, backdating, not_before, .. } = &self.request_options;
+        // Times in a JWT are whole seconds, so a fraction would be dropped silently.
         let whole = |duration: &Duration| duration.subsec_nanos() == 0;
         if lifetime.is_zero()
             || !whole(lifetime)
@@ -390,6 +399,8 @@ impl ClientConfigBuilder {
             .policy
             .bearer_words
             .iter()
+            // A DPoP token that is used without its proof would be refused by every resource
+            // server.
             .any(|word| word.is_empty() || word.eq_ignore_ascii_case("DPoP"))
         {
             let reason = "it is empty, or DPoP, whose tokens cannot be used as bearer tokens";

@@ -259,6 +259,7 @@ impl Reader<'_> {
     /// `private_key_jwt` if there is a key but no secret, and otherwise `client_secret_basic` (OIDC
     /// Registration 2).
     fn auth(&mut self, credentials: &Credentials) -> Option<ClientAuth> {
+        // The secret of the caller takes precedence: a registration on disk may be older.
         let own = self.get::<String>("client_secret").map(ClientSecret::new);
         let secret = credentials.secret.clone().or(own);
         let key = credentials.key.clone();
@@ -288,6 +289,8 @@ impl Reader<'_> {
             "tls_client_auth" => Some(ClientAuth::TlsClientAuth),
             "self_signed_tls_client_auth" => Some(ClientAuth::SelfSignedTlsClientAuth),
             "none" => Some(ClientAuth::None),
+            // A method that is not known cannot be guessed, and a wrong one would expose the
+            // secret.
             _ => {
                 self.findings.push(wrong(METHOD));
                 return None;

@@ -92,6 +92,7 @@ impl ClientConfigBuilder {
             .filter(|finding| matches!(finding, ConfigError::Profile { .. }))
             .map(ConfigError::member)
             .collect();
+        // Two findings about one value would look like two things to repair.
         findings.retain(|finding| {
             !matches!(finding, ConfigError::NotListed { member, .. }
                 if forbidden.iter().any(|known| is_list_of(member, known, self.signs_by_profile)))

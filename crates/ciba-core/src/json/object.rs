@@ -38,6 +38,7 @@ impl Object {
         let text = core::str::from_utf8(bytes).map_err(|_| Fault::NotJson)?;
         let members = members(Scanner::new(text)).ok_or(Fault::NotJson)?;
         let object = Self { text: Zeroizing::new(text.into()), members };
+        // Sorted and not compared pairwise: an object may have hundreds of thousands of members.
         let mut sorted: Vec<&Member> = object.members.iter().collect();
         sorted.sort_unstable_by(|a, b| object.compare(a, b));
         match sorted.windows(2).any(|pair| matches!(pair, [a, b] if object.compare(a, b).is_eq())) {
@@ -131,6 +132,7 @@ impl Object {
     /// Upper bound for the length of the remaining members as JSON: two quotes, a colon and a comma
     /// or bracket for each member.
     fn rest_length(&self) -> usize {
+        // Exact enough to never reallocate, which would leave a copy of personal data behind.
         let length = |range: &Range<u32>| range.len();
         self.members
             .iter()

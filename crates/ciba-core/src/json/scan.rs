@@ -82,6 +82,7 @@ impl<'a> Scanner<'a> {
         if !self.eat(bracket) {
             return None;
         }
+        // Nothing here recurses, but the readers of the text may.
         self.depth = self.depth.checked_sub(1)?;
         self.space();
         let is_empty = self.eat(closing(bracket));
@@ -192,6 +193,7 @@ impl<'a> Scanner<'a> {
                         _ => return None,
                     }
                 }
+                // RFC 8259 section 7: control characters must be escaped.
                 0..=0x1f => return None,
                 _ => {}
             }
@@ -240,6 +242,7 @@ impl<'a> Scanner<'a> {
     fn number(&mut self) -> Option<()> {
         let start = self.at;
         self.eat(b'-');
+        // No leading zeros (RFC 8259 section 6).
         if !self.eat(b'0') {
             self.digits()?;
         }

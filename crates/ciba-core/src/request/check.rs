@@ -61,6 +61,7 @@ impl AuthRequest {
         {
             return Err(RequestError::SecretExpired);
         }
+        // The hint comes first: the other rules depend on the person whom it names.
         self.check_hint(config)?;
         self.check_scope()?;
         self.check_person(config)?;
@@ -70,6 +71,8 @@ impl AuthRequest {
         if self
             .binding_message
             .as_ref()
+            // Refused and not removed: the person compares this message with what the device shows
+            // (REQ-AERR-10).
             .is_some_and(|message| message.chars().any(char::is_control))
         {
             return refuse("binding_message", "it has a control character");
@@ -126,6 +129,7 @@ impl AuthRequest {
             Hint::Login(_) | Hint::LoginToken(_) => return Ok(()),
             Hint::IdToken(_) => {}
         }
+        // Only the signed token inside has an issuer and a subject that can be compared.
         if value.split('.').count() == 5 {
             return refuse(name, "it is encrypted; send the signed token inside it");
         }
@@ -166,6 +170,7 @@ impl AuthRequest {
         let is_token = |value: &String| {
             value.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
         };
+        // RFC 6749 section 3.3. A space would add a second scope value.
         if !self.scope.iter().all(is_token) {
             return refuse("scope", "it has a character that is not allowed");
         }
@@ -199,6 +204,7 @@ impl AuthRequest {
                 "it lacks openid, but something is expected that only an ID Token shows",
             );
         }
+        // Reported before the prompt: the check could only fail after the person had approved.
         if expected.person == Some(Presence::Required) && !expected.name_a_person() {
             return refuse(
                 self.hint_name(),
@@ -252,10 +258,12 @@ impl AuthRequest {
             }
             // Some servers compare names case-insensitively.
             let is_named = |known: &&str| known.eq_ignore_ascii_case(name);
+            // Reserved only where the preset itself writes this parameter.
             let is_expiry = config.request_style.request_expiry && is_named(&"request_expiry");
             if is_expiry || RESERVED_PARAMETERS.iter().any(is_named) {
                 return refuse(name, "the protocol's own parameters cannot be added as extra ones");
             }
+            // A form has no `null`, so it would be sent as text.
             if value.is_null() {
                 return refuse(name, "it is null; leave it out instead");
             }
@@ -264,6 +272,7 @@ impl AuthRequest {
             }
             seen.push(name);
         }
+        // It becomes an expectation, so it must be readable.
         if self.extra_value("max_age").is_some_and(|age| number::digits(age).is_none()) {
             return refuse("max_age", "it is not a whole number of seconds");
         }

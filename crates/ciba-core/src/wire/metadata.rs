@@ -171,6 +171,8 @@ impl ProviderMetadata {
         let token_endpoint = url("token_endpoint")?;
         let jwks_uri = url("jwks_uri")?;
 
+        // A wrong type is an error, because a code that the provider does not expect would be sent
+        // to it.
         let user_code_supported = match object.take("backchannel_user_code_parameter_supported") {
             None => false,
             Some(value) => value
@@ -184,6 +186,7 @@ impl ProviderMetadata {
             .map_or_else(MtlsEndpointAliases::default, |value| {
                 MtlsEndpointAliases::read(value, loopback)
             });
+        // Informational: a value that cannot be read implies nothing.
         let certificate_bound_tokens =
             object.take("tls_client_certificate_bound_access_tokens").and_then(Raw::boolean);
 
@@ -208,6 +211,7 @@ impl ProviderMetadata {
         ];
         let listed =
             listed.into_iter().filter_map(|(name, list)| Some((name, list.clone()?))).collect();
+        // These lists are only shown, so a wrong type is no error.
         let mut shown = |name: &str| texts(object.take(name)).unwrap_or_default();
         Ok(Self {
             issuer: issuer.clone(),
