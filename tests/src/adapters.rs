@@ -1,7 +1,7 @@
-//! The two adapters behind one blocking interface, so that a test is written once and runs over
-//! both. What exists in one of them only is tested in its own crate.
+//! Both adapters behind one blocking interface, so that a test is written once and runs with both.
+//! What only one of them has is tested in its own crate.
 //!
-//! Calls of the asynchronous adapter run in the thread that makes them, on a runtime of its own.
+//! Calls of the asynchronous adapter run in the calling thread, on a runtime of that thread.
 
 mod http;
 mod inbox;
@@ -25,16 +25,16 @@ pub use self::{
     supplied::{Saver, Signer, Stop, Watch},
 };
 
-/// One of the adapters.
+/// An adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adapter {
-    /// The asynchronous one, `ciba-reqwest`.
+    /// The asynchronous adapter, `ciba-reqwest`.
     Reqwest,
-    /// The blocking one, `ciba-ureq`.
+    /// The blocking adapter, `ciba-ureq`.
     Ureq,
 }
 
-/// A piece of either adapter.
+/// A value of either adapter.
 #[derive(Debug, Clone)]
 pub enum Of<R, U> {
     /// Of `ciba-reqwest`.
@@ -44,11 +44,11 @@ pub enum Of<R, U> {
 }
 
 impl<R, U> Of<R, U> {
-    /// Both pieces together.
+    /// Combines two values of the same adapter.
     ///
     /// # Panics
     ///
-    /// When they are of different adapters.
+    /// Panics if they belong to different adapters.
     fn and<R2, U2>(self, other: Of<R2, U2>) -> Of<(R, R2), (U, U2)> {
         match (self, other) {
             (Self::Reqwest(one), Of::Reqwest(two)) => Of::Reqwest((one, two)),
@@ -65,11 +65,11 @@ impl<R, U> Of<R, U> {
     }
 }
 
-/// Runs a test over each adapter.
+/// Runs a test with each adapter.
 ///
 /// # Panics
 ///
-/// With the names of the adapters over which the test failed.
+/// Panics with the names of the adapters with which the test failed.
 pub fn each(test: impl Fn(Adapter)) {
     let failed: Vec<_> = [Adapter::Reqwest, Adapter::Ureq]
         .into_iter()
@@ -80,7 +80,7 @@ pub fn each(test: impl Fn(Adapter)) {
 }
 
 impl Adapter {
-    /// The name of its crate.
+    /// Returns the name of its crate.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -89,11 +89,11 @@ impl Adapter {
         }
     }
 
-    /// Waits for something while the connections of this thread go on.
+    /// Calls `wait` while the connections of this thread continue.
     ///
     /// # Panics
     ///
-    /// When `wait` does.
+    /// Panics if `wait` does.
     pub fn meanwhile<T: Send + 'static>(self, wait: impl FnOnce() -> T + Send + 'static) -> T {
         match self {
             Self::Reqwest => {
@@ -103,7 +103,7 @@ impl Adapter {
         }
     }
 
-    /// A flow that is kept in memory.
+    /// Creates a flow that is kept in memory.
     #[must_use]
     pub fn flow(self, flow: Flow) -> SharedFlow {
         SharedFlow(match self {
@@ -112,7 +112,7 @@ impl Adapter {
         })
     }
 
-    /// A flow that is saved.
+    /// Creates a flow that is saved.
     #[must_use]
     pub fn saved_flow(self, flow: Flow, saver: impl Saver) -> SharedFlow {
         let saver = Supplied(saver);
@@ -123,7 +123,7 @@ impl Adapter {
     }
 }
 
-/// Runs a call of the asynchronous adapter to its end, on the runtime of the calling thread.
+/// Runs a call of the asynchronous adapter to completion, on the runtime of the calling thread.
 fn block_on<T>(call: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: Runtime =
@@ -132,12 +132,12 @@ fn block_on<T>(call: impl Future<Output = T>) -> T {
     RUNTIME.with(|runtime| runtime.block_on(call))
 }
 
-/// A flow that is driven.
+/// A flow that can be driven.
 #[derive(Debug, Clone)]
 pub struct SharedFlow(Of<ciba_reqwest::SharedFlow, ciba_ureq::SharedFlow>);
 
 impl SharedFlow {
-    /// Where it is.
+    /// Returns its stage.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match &self.0 {
@@ -146,7 +146,7 @@ impl SharedFlow {
         }
     }
 
-    /// Its acknowledgement, once there is one.
+    /// Returns its acknowledgement, once there is one.
     #[must_use]
     pub fn acknowledgement(&self) -> Option<Acknowledgement> {
         match &self.0 {
@@ -155,7 +155,7 @@ impl SharedFlow {
         }
     }
 
-    /// Gives it up.
+    /// Cancels it.
     pub fn cancel(&self, now: Timestamp) {
         match &self.0 {
             Of::Reqwest(flow) => flow.cancel(now),
@@ -163,11 +163,11 @@ impl SharedFlow {
         }
     }
 
-    /// Takes its result.
+    /// Returns its result.
     ///
     /// # Errors
     ///
-    /// The flow's failure.
+    /// Returns the failure of the flow.
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
         match self.0 {
             Of::Reqwest(flow) => flow.finish(),
@@ -176,13 +176,13 @@ impl SharedFlow {
     }
 }
 
-/// Drives flows of one configuration.
+/// A driver of one configuration.
 #[derive(Debug, Clone)]
 pub struct Driver(Of<ciba_reqwest::Driver, ciba_ureq::Driver>);
 
 impl Driver {
-    /// A driver with the system's clock and random generator, and the keys that the provider
-    /// publishes.
+    /// Creates a driver with the system clock, the random generator of the system, and the keys
+    /// that the provider publishes.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>, http: HttpClient) -> Self {
         let config = Arc::clone(config);
@@ -192,7 +192,7 @@ impl Driver {
         })
     }
 
-    /// With other keys of the provider.
+    /// Sets the keys of the provider.
     #[must_use]
     pub fn with_keys(self, keys: Keys) -> Self {
         Self(match self.0.and(keys.0) {
@@ -201,7 +201,7 @@ impl Driver {
         })
     }
 
-    /// With another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
         Self(match self.0 {
@@ -210,7 +210,7 @@ impl Driver {
         })
     }
 
-    /// With other random bytes.
+    /// Sets the source of random bytes.
     #[must_use]
     pub fn with_entropies(self, entropies: impl EntropySource + 'static) -> Self {
         Self(match self.0 {
@@ -219,7 +219,7 @@ impl Driver {
         })
     }
 
-    /// With a private key.
+    /// Sets the private key.
     #[must_use]
     pub fn with_signer(self, signer: impl Signer) -> Self {
         let signer = Supplied(signer);
@@ -229,7 +229,7 @@ impl Driver {
         })
     }
 
-    /// With the inbox at which notifications arrive.
+    /// Sets the inbox at which notifications arrive.
     #[must_use]
     pub fn with_inbox(self, inbox: &Inbox) -> Self {
         Self(match self.0.and(inbox.0.clone()) {
@@ -238,7 +238,7 @@ impl Driver {
         })
     }
 
-    /// With a guard against two prompts for one person.
+    /// Sets a guard against a second prompt of the same person.
     #[must_use]
     pub fn with_prompt_guard(self, guard: PromptGuard) -> Self {
         Self(match self.0 {
@@ -251,7 +251,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`AuthenticateError`].
+    /// Returns [`AuthenticateError`].
     pub fn authenticate(
         &self,
         request: AuthRequest,
@@ -273,8 +273,8 @@ impl Driver {
         self.drive_until(flow, watch, &Stop::default())
     }
 
-    /// Drives a flow until it is over, or the drive is stopped: the future is dropped, or the
-    /// watcher says that it stops.
+    /// Drives a flow until it is over or the drive is stopped: the future is dropped, or the
+    /// watcher stops it.
     ///
     /// # Errors
     ///

@@ -1,5 +1,4 @@
-//! What the reference provider, or somebody who is not the provider, sends to the notification
-//! endpoint.
+//! Calls of the notification endpoint, by the reference provider or by someone else.
 
 use ciba_core::{
     http::{Body, Headers},
@@ -12,26 +11,26 @@ use crate::model::{Forgery, Provider};
 /// A call of the notification endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Callback {
-    /// The bearer token it carries.
+    /// The bearer token.
     pub bearer: Bearer,
-    /// Which request it is about: 0 is the one, the others never were.
+    /// The request that it names: 0 is the one that exists.
     pub id: u8,
-    /// The rest.
+    /// The body.
     pub content: Content,
 }
 
 /// The bearer token of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bearer {
-    /// The one that belongs to the flow.
+    /// The token of the flow.
     Ours,
-    /// The key is right, the last character of the secret is not.
+    /// The right key, and a secret whose last character differs.
     WrongSecret,
-    /// The key and nothing else.
+    /// The key alone.
     Cut,
-    /// The right one and a character more.
+    /// The right token and one more character.
     Longer,
-    /// Another flow's.
+    /// The token of another flow.
     OtherFlow,
 }
 
@@ -44,7 +43,7 @@ pub enum Content {
     Tokens(Forgery),
     /// A push of an error.
     Error(&'static str),
-    /// Tokens and an error: neither is meant.
+    /// Tokens and an error, which is ambiguous.
     Both,
     /// No `auth_req_id`.
     NoId,
@@ -54,15 +53,15 @@ pub enum Content {
     IdEmpty,
     /// Not JSON.
     NotJson,
-    /// Twice the same member.
+    /// The same member twice.
     Duplicate,
-    /// A ping that says it is a form.
+    /// A ping with the media type of a form.
     MediaType,
     /// A ping of 20 KiB.
     Large,
 }
 
-/// Every content that is a fault whatever the delivery mode.
+/// The contents that are malformed in every delivery mode.
 pub const BROKEN: [Content; 6] = [
     Content::NoId,
     Content::IdNotText,
@@ -73,22 +72,22 @@ pub const BROKEN: [Content; 6] = [
 ];
 
 impl Callback {
-    /// The provider's ping.
+    /// A ping of the provider.
     pub const PING: Self = Self { bearer: Bearer::Ours, id: 0, content: Content::Ping };
 
-    /// The provider's push of tokens.
+    /// Creates a push of tokens by the provider.
     #[must_use]
     pub const fn tokens(forgery: Forgery) -> Self {
         Self { bearer: Bearer::Ours, id: 0, content: Content::Tokens(forgery) }
     }
 
-    /// The provider's push of an error.
+    /// Creates a push of an error by the provider.
     #[must_use]
     pub const fn error(code: &'static str) -> Self {
         Self { bearer: Bearer::Ours, id: 0, content: Content::Error(code) }
     }
 
-    /// The id it names.
+    /// Returns the id that it names.
     #[must_use]
     pub fn auth_req_id(&self) -> String {
         if self.id == 0 {
@@ -98,11 +97,12 @@ impl Callback {
         }
     }
 
-    /// The call as it arrives. `token` is the flow's, `now` the provider's clock in seconds.
+    /// Returns the call as it arrives. `token` is that of the flow, `now` the provider's clock in
+    /// seconds.
     ///
     /// # Panics
     ///
-    /// When the first look refuses it, though it is a POST with a bearer token.
+    /// Panics if it is rejected before its body is read, although it is a POST with a bearer token.
     pub fn send(&self, op: &mut Provider, token: &str, now: u64) -> Notification {
         let bearer = match self.bearer {
             Bearer::Ours => token.to_owned(),

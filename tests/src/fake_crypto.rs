@@ -1,6 +1,5 @@
 //! A cryptography backend for tests that perform millions of operations: a "signature" is a
-//! checksum of key and message. Deterministic, fast, and worth nothing against anybody who wants to
-//! forge.
+//! checksum of key and message. It is deterministic and fast, and protects nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use ciba_core::{
 };
 use serde_json::{Value, json};
 
-/// The backend. It knows EdDSA keys only; public and private key are the same 32 bytes.
+/// The backend. It supports EdDSA keys only; public and private key are the same 32 bytes.
 #[derive(Debug)]
 pub struct FakeCrypto;
 
@@ -52,7 +51,7 @@ impl VerificationKey for FakeKey {
     }
 }
 
-/// FNV-1a over the parts, each behind its length, drawn out to 64 bytes.
+/// Computes FNV-1a over the parts, each preceded by its length, and expands it to 64 bytes.
 fn checksum(parts: &[&[u8]]) -> [u8; 64] {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;
     let mut take = |byte: u8| state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -71,25 +70,25 @@ fn checksum(parts: &[&[u8]]) -> [u8; 64] {
     out
 }
 
-/// The key of a number.
+/// Returns the key with the given number.
 #[must_use]
 pub fn key(number: u8) -> [u8; 32] {
     [number; 32]
 }
 
-/// The signature of a message.
+/// Returns the signature of a message.
 #[must_use]
 pub fn sign(key: &[u8; 32], message: &[u8]) -> Vec<u8> {
     checksum(&[key, message]).to_vec()
 }
 
-/// The key as a JWK of a provider.
+/// Returns the key as a JWK of a provider.
 #[must_use]
 pub fn jwk(key_id: &str, key: &[u8; 32]) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key_id, "x": URL_SAFE_NO_PAD.encode(key)})
 }
 
-/// A compact JWS over claims.
+/// Returns a compact JWS of claims.
 #[must_use]
 pub fn jws(header: &Value, claims: &Value, key: &[u8; 32]) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -98,7 +97,7 @@ pub fn jws(header: &Value, claims: &Value, key: &[u8; 32]) -> String {
     format!("{input}.{signature}")
 }
 
-/// The left half of the hash of a token, for `at_hash` beside an EdDSA signature.
+/// Returns the left half of the hash of a token, for `at_hash` with an EdDSA signature.
 #[must_use]
 pub fn half_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(FakeCrypto.digest(Hash::Sha512, token.as_bytes()).left_half())

@@ -1,4 +1,4 @@
-//! What the tests of the workspace share. Not published.
+//! Code that the tests of the workspace share. Not published.
 //!
 //! - [`fake_crypto`]: cryptography that costs nothing and protects nothing.
 //! - [`model`]: an OpenID provider in a few hundred lines that checks the rules; [`callback`] is

@@ -1,5 +1,5 @@
-//! A reference provider: it answers as it is told, issues tokens that are genuine or forged, and
-//! never lets a broken rule pass. Pure: no clock, no socket.
+//! A reference provider. It answers as instructed, issues genuine or forged tokens, and panics if
+//! the client breaks a rule. It has no clock and no socket.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,25 +14,25 @@ use crate::fake_crypto;
 
 /// The provider's issuer.
 pub const ISSUER: &str = "https://op.example";
-/// The client's id.
+/// The client id.
 pub const CLIENT_ID: &str = "client-1";
-/// The number of the client's own key.
+/// The number of the client's key.
 pub const CLIENT_KEY: u8 = 200;
-/// Who is authenticated.
+/// The `sub` of the person.
 pub const SUBJECT: &str = "person-1";
 
-/// What the token endpoint says next.
+/// The next answer of the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Say {
-    /// `authorization_pending`, perhaps with `Retry-After` and an `interval` member, in seconds.
+    /// `authorization_pending`, optionally with `Retry-After` and an `interval` member, in seconds.
     Pending(Option<u64>, Option<u64>),
-    /// `slow_down`, with the same.
+    /// `slow_down`, with the same options.
     SlowDown(Option<u64>, Option<u64>),
-    /// A status without an OAuth error, perhaps with `Retry-After`.
+    /// A status without an OAuth error, optionally with `Retry-After`.
     Busy(u16, Option<u64>),
     /// An OAuth error with status 400.
     Error(&'static str),
-    /// 200 and nothing that could be read.
+    /// 200 with a body that cannot be read.
     Garbage,
     /// A redirect.
     Redirect,
@@ -40,42 +40,41 @@ pub enum Say {
     Tokens(Forgery),
 }
 
-/// What is wrong with tokens.
+/// The forgery of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forgery {
-    /// Nothing.
+    /// None: the tokens are genuine.
     None,
-    /// The signature is by a key the provider never had, under the name of the current one.
+    /// Signed by a key that the provider never had, under the key id of the current one.
     Signature,
-    /// As before, under a name nobody knows.
+    /// The same, under an unknown key id.
     KeyId,
-    /// Not signed at all.
+    /// Not signed.
     Unsigned,
-    /// Another issuer.
+    /// `iss` is another issuer.
     Issuer,
-    /// Another client.
+    /// `aud` is another client.
     Audience,
-    /// Of another authentication request.
+    /// Bound to another authentication request.
     AuthReqId,
-    /// Beside another access token.
+    /// Bound to another access token.
     AccessToken,
-    /// Beside another refresh token.
+    /// Bound to another refresh token.
     RefreshToken,
     /// It expired an hour ago.
     Expired,
     /// No ID Token.
     Missing,
-    /// Nothing says which authentication request it belongs to. From the token endpoint this is no
-    /// forgery.
+    /// Without a binding to the authentication request. From the token endpoint this is no forgery.
     Unbound,
-    /// Nothing says which access token it belongs to. From the token endpoint this is no forgery.
+    /// Without a binding to the access token. From the token endpoint this is no forgery.
     NoAccessTokenHash,
-    /// Nothing says which refresh token it belongs to. From the token endpoint this is no forgery.
+    /// Without a binding to the refresh token. From the token endpoint this is no forgery.
     NoRefreshTokenHash,
 }
 
 impl Forgery {
-    /// The check that a push of such tokens fails; `None` when none does, or when they cannot be
+    /// Returns the check that a push of such tokens fails, or `None` if it fails none or cannot be
     /// read.
     #[must_use]
     pub const fn untrusted(self) -> Option<Untrusted> {
@@ -94,7 +93,7 @@ impl Forgery {
     }
 }
 
-/// Every forgery of a push: there the bindings have to be there.
+/// The forgeries of a push, in which the bindings are required.
 pub const PUSH_FORGERIES: [Forgery; 13] = [
     Forgery::Signature,
     Forgery::KeyId,
@@ -111,7 +110,7 @@ pub const PUSH_FORGERIES: [Forgery; 13] = [
     Forgery::NoRefreshTokenHash,
 ];
 
-/// Every forgery of a token response.
+/// The forgeries of a token response.
 pub const FORGERIES: [Forgery; 10] = [
     Forgery::Signature,
     Forgery::KeyId,
@@ -132,19 +131,20 @@ pub struct Provider {
     pub interval: Value,
     /// `expires_in` of the acknowledgement.
     pub expires_in: Value,
-    /// How many authentication requests arrived.
+    /// The number of authentication requests.
     pub prompts: u32,
-    /// How many token requests arrived.
+    /// The number of token requests.
     pub token_requests: u32,
-    /// How often the key set was fetched.
+    /// The number of fetches of the key set.
     pub key_fetches: u32,
-    /// Bodies of all token requests, decoded.
+    /// The decoded bodies of all token requests.
     pub token_forms: Vec<HashMap<String, String>>,
-    /// The notification token that came with the authentication request.
+    /// The notification token of the authentication request.
     pub notification_token: Option<String>,
-    /// The access tokens of every genuine answer or push, and the request they were issued for.
+    /// The access tokens of all genuine answers and pushes, with the request for which they were
+    /// issued.
     genuine: HashMap<String, String>,
-    /// The ids the client may know: the acknowledged one and those that notifications named.
+    /// The ids that the client may know: the acknowledged one and those in notifications.
     pub(crate) named: HashSet<String>,
     issued: u32,
     redeemed: bool,
@@ -155,7 +155,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// A provider that acknowledges with these values.
+    /// Creates a provider that acknowledges with these values.
     #[must_use]
     pub fn new(interval: Value, expires_in: Value) -> Self {
         Self {
@@ -176,14 +176,14 @@ impl Provider {
         }
     }
 
-    /// The id of the one authentication request.
+    /// The id of the authentication request.
     pub const AUTH_REQ_ID: &'static str = "auth-req-id-0123456789-sentinel";
 
-    /// Takes the authentication request.
+    /// Handles the authentication request.
     ///
     /// # Panics
     ///
-    /// When it is the second: a person would be prompted twice.
+    /// Panics at a second one, because it would prompt the person twice.
     #[must_use]
     pub fn authenticate(&mut self, request: &Request) -> Response {
         self.prompts += 1;
@@ -207,12 +207,12 @@ impl Provider {
         Response::json(200, body.to_string())
     }
 
-    /// Takes a token request and answers it as told; an id that was redeemed stays so. `now` is the
-    /// provider's clock, in seconds.
+    /// Answers a token request as instructed; an id that was redeemed remains redeemed. `now` is
+    /// the provider's clock, in seconds.
     ///
     /// # Panics
     ///
-    /// When the request breaks a rule that can be seen from its content.
+    /// Panics if the content of the request breaks a rule.
     #[must_use]
     pub fn token(&mut self, request: &Request, say: Say, now: u64) -> Response {
         let form = self.admit(request);
@@ -252,7 +252,7 @@ impl Provider {
         }
     }
 
-    /// Tokens for a request, genuine or not.
+    /// Returns tokens for a request, genuine or forged.
     pub(crate) fn tokens(&mut self, auth_req_id: &str, forgery: Forgery, now: u64) -> Value {
         const REFRESH_TOKEN: &str = "refresh-token-sentinel";
         self.issued += 1;
@@ -300,26 +300,26 @@ impl Provider {
         tokens
     }
 
-    /// Whether tokens were given for a request that had arrived, genuine or not. (Simulations let
-    /// notifications come even earlier.)
+    /// Returns whether tokens were issued for a request that had arrived, genuine or forged. In
+    /// simulations notifications can come even earlier.
     #[must_use]
     pub const fn is_redeemed(&self) -> bool {
         self.redeemed_request
     }
 
-    /// The request that the access token was issued for, if this provider issued it beside a
+    /// Returns the request for which the access token was issued, if this provider issued it with a
     /// genuine ID Token.
     #[must_use]
     pub fn issued_for(&self, access_token: &str) -> Option<&str> {
         self.genuine.get(access_token).map(String::as_str)
     }
 
-    /// Replaces the signing key; the old one is not published any more.
+    /// Replaces the signing key. The old one is no longer published.
     pub fn rotate(&mut self) {
         self.generation = self.generation % 50 + 1;
     }
 
-    /// The key set.
+    /// Returns the key set.
     #[must_use]
     pub fn keys(&self) -> String {
         let key_id = format!("op-{}", self.generation);
@@ -333,8 +333,7 @@ impl Provider {
         Response::json(200, self.keys())
     }
 
-    /// Reads a form and the credential in it: signed by the client, and its `jti` never seen
-    /// before.
+    /// Reads a form and checks its credential: it is signed by the client, with a new `jti`.
     fn admit(&mut self, request: &Request) -> HashMap<String, String> {
         let form = form(request.body.expose());
         let assertion = form.get("client_assertion").expect("every request is authenticated");
@@ -343,7 +342,7 @@ impl Provider {
         form
     }
 
-    /// The claims of something the client signed, whose `jti` was never seen before.
+    /// Returns the claims of a JWT signed by the client, whose `jti` must be new.
     fn signed(&mut self, jws: &str) -> serde_json::Map<String, Value> {
         let (input, signature) = jws.rsplit_once('.').expect("a compact JWS");
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
@@ -370,7 +369,7 @@ fn respond(status: u16, media_type: &str, body: String, retry_after: Option<u64>
     Response::new(status, headers, body)
 }
 
-/// Decodes a form; every name occurs once.
+/// Decodes a form, in which every name must occur once.
 fn form(body: &[u8]) -> HashMap<String, String> {
     let decode = |text: &str| {
         let mut bytes = text.bytes();

@@ -1,10 +1,10 @@
-//! A flow, a provider and a clock in simulated time, with a mirror that computes by itself when the
-//! next token request is due. Every step checks the rules that always hold; see [`Sim::poll`] and
-//! [`Sim::deliver`].
+//! A flow, a provider and a clock in simulated time, with a reference model that computes
+//! independently when the next token request is due. Every step checks the rules that always hold;
+//! see [`Sim::poll`] and [`Sim::deliver`].
 //!
-//! Two lines of elapsed time are kept. The *spacing* line counts every step forward of the clock
-//! through all crashes: no request may be early on it. The *client's* line goes back with a
-//! snapshot that is resumed: deadlines are kept on it.
+//! Two time lines are kept. The *spacing* line counts every step forward of the clock through all
+//! crashes: no request may be early on it. The *client's* line goes back when an older snapshot is
+//! resumed: deadlines are kept on it.
 
 mod answers;
 mod end;
@@ -33,33 +33,33 @@ use crate::model::{Provider, Say};
 
 /// The wall clock at the start of a simulation: 2030-01-01T00:00:00Z, in milliseconds.
 pub const START: u64 = 1_893_456_000_000;
-/// The most jitter, in milliseconds.
+/// The maximum jitter, in milliseconds.
 pub const JITTER: u64 = 250;
 const GRACE: u64 = 60_000;
 
-/// What a poll said.
+/// The output of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// An exchange with an endpoint is to be performed.
+    /// An exchange with an endpoint.
     Transmit(Endpoint),
-    /// A signature is wanted.
+    /// A signature is requested.
     Key,
-    /// Keys are wanted.
+    /// Keys are requested.
     KeySet,
     /// Wait.
     Wait(Wait),
-    /// It has to be saved, and was not.
+    /// A save that did not succeed.
     Save,
-    /// It is over.
+    /// The end.
     Done,
 }
 
 /// A question of the flow that has not been answered.
 #[derive(Debug)]
 pub struct Asked {
-    /// Counts the questions of a simulation.
+    /// The number of the question in the simulation.
     pub id: u64,
-    /// What was asked.
+    /// The question.
     pub question: Question,
 }
 
@@ -68,11 +68,11 @@ pub struct Asked {
 pub enum Question {
     /// An exchange that has not begun.
     Transmit(Transmit),
-    /// One that has, and the provider's answer once it was performed.
+    /// An exchange that has begun, with the answer of the provider once it was performed.
     Sent {
         /// The request, which takes the answer.
         sending: Sending,
-        /// What came back, with what it means for the next request.
+        /// The response, with its meaning for the next request.
         response: Option<(Response, Option<Say>)>,
     },
     /// A signature.
@@ -81,18 +81,18 @@ pub enum Question {
     KeySet(KeySetRequest),
 }
 
-/// What becomes of the caller that polls.
+/// What happens to the caller that polls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Caller {
-    /// It saves what it is told to save.
+    /// It saves when asked to.
     Saves,
-    /// It is dropped, at the latest with the question in its hands.
+    /// It is dropped, at the latest while it holds the question.
     Abandons,
-    /// The process dies before it could save or do anything.
+    /// The process dies before it saves or does anything.
     Dies,
 }
 
-/// Everything together.
+/// The simulation.
 #[derive(Debug)]
 pub struct Sim {
     /// The configuration.
@@ -101,14 +101,14 @@ pub struct Sim {
     pub flow: Flow,
     /// The provider.
     pub op: Provider,
-    /// The issuer's keys.
+    /// The keys of the issuer.
     pub cache: JwksCache,
-    /// The question that is open, as far as the caller knows.
+    /// The open question, as far as the caller knows.
     pub open: Option<Asked>,
     /// Questions that were left unanswered.
     pub left: Vec<Asked>,
-    /// Whether keys that were asked for ahead of time could not be had, so that the flow wakes to
-    /// ask again.
+    /// Whether keys requested ahead of time were not available, so that the flow wakes up to
+    /// request them again.
     pub keys_missed: bool,
     /// When token requests were sent, in milliseconds since the start, on the provider's clock.
     pub sends: Vec<u64>,
@@ -121,21 +121,21 @@ pub struct Sim {
     store: Store,
     spacing: u64,
     spacing_wall: u64,
-    /// On the spacing line: no token request before it.
+    /// On the spacing line: the earliest moment of the next token request.
     not_before: u64,
-    /// Whether an authentication request may have left.
+    /// Whether an authentication request may have been sent.
     prompted: bool,
     /// On the spacing line: when the last token request ended.
     ended: Option<u64>,
     polls_without_time: u32,
-    /// Since when, and in which stage, an output is held back by the store.
+    /// Since when, and in which stage, an output is held back for the store.
     held_since: Option<(u64, Stage)>,
     lives: u32,
-    /// The notification token, which the provider knows once the request arrived there.
+    /// The notification token, which the provider knows once the request arrived.
     token: Option<String>,
-    /// Token requests that did not wait for the interval, because of a notification.
+    /// The number of token requests that did not wait for the interval, because of a notification.
     skips: u32,
-    /// The clocks before the last look at them: a call that is refused has not looked.
+    /// The clocks before they were last observed. A rejected call does not observe them.
     unobserved: (u64, u64, u64, u64),
 }
 
@@ -151,7 +151,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// When the setup is not one a flow can be started with.
+    /// Panics if a flow cannot be started with the setup.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let config = setup.config();
@@ -166,7 +166,7 @@ impl Sim {
     ///
     /// # Panics
     ///
-    /// When the request cannot be sent.
+    /// Panics if the request cannot be sent.
     #[must_use]
     pub fn with(setup: Setup, config: Arc<ClientConfig>, request: AuthRequest) -> Self {
         let mut counter = 0;
@@ -212,25 +212,25 @@ impl Sim {
         }
     }
 
-    /// What the simulation started from.
+    /// Returns the setup of the simulation.
     #[must_use]
     pub const fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// What the client's clock shows.
+    /// Returns the time of the client's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix_millis(self.wall)
     }
 
-    /// Milliseconds since the start, on the provider's clock.
+    /// Returns the milliseconds since the start, on the provider's clock.
     #[must_use]
     pub const fn elapsed(&self) -> u64 {
         self.elapsed
     }
 
-    /// The notification token; `None` in poll mode.
+    /// Returns the notification token, or `None` in poll mode.
     #[must_use]
     pub fn token(&self) -> Option<String> {
         self.token.clone()
@@ -250,12 +250,12 @@ impl Sim {
         self.advance(until.unix_millis().saturating_sub(self.wall));
     }
 
-    /// Sets the client's clock forward or back; no time passes.
+    /// Sets the client's clock forward or back without letting time pass.
     pub fn set_clock(&mut self, by: i64) {
         self.wall = self.wall.saturating_add_signed(by);
     }
 
-    /// Thirty-two bytes that were never used.
+    /// Returns 32 bytes that were never used before.
     pub fn entropy(&mut self) -> Entropy {
         entropy(&mut self.entropy)
     }
@@ -268,17 +268,17 @@ impl Sim {
         self.spacing_wall = self.wall;
     }
 
-    /// Polls, checks everything that always holds, and saves what is to be saved before an output
-    /// is carried out. When that fails and has to stop the caller, no question is open afterwards.
+    /// Polls, checks everything that always holds, and saves the state before an output is
+    /// performed. If the save fails and must stop the caller, no question is open afterwards.
     ///
     /// # Panics
     ///
-    /// When a rule is broken.
+    /// Panics if a rule is broken.
     pub fn poll(&mut self) -> Said {
         self.poll_as(Caller::Saves)
     }
 
-    /// As [`Self::poll`], and then the process dies before it could save or do anything.
+    /// Like [`Self::poll`], but then the process dies before it saves or does anything.
     pub fn poll_and_die(&mut self) {
         let _ = self.poll_as(Caller::Dies);
         self.open = None;
@@ -310,8 +310,8 @@ impl Sim {
                 Output::Save(save) => {
                     is_kept_now = self.keep(save);
                     saves += 1;
-                    // One for what is asked, and one for keys that are asked for ahead of time,
-                    // where the store fails.
+                    // One for the question, and one for keys requested ahead of time if the store
+                    // fails.
                     assert!(saves <= 2, "saves without end: {:?}", self.flow);
                 }
                 output => break output,
@@ -320,7 +320,7 @@ impl Sim {
         assert!(self.flow.revision() >= revision, "the revision went back");
         self.ids += 1;
         let id = self.ids;
-        // Its time counts from when it was asked for first.
+        // Its time counts from the first time it was asked.
         let since = self.since_when();
         if matches!(&output, Output::Wait(wait) if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)))
         {
@@ -366,7 +366,7 @@ impl Sim {
                 let life =
                     if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
                 self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(since + life));
-                // A signature that is not there at the deadline is not wanted any more.
+                // A signature that has not arrived at the deadline is no longer needed.
                 let deadline =
                     self.mirror.grant.as_ref().map_or(self.not_after(), |grant| grant.deadline);
                 asked(
@@ -404,17 +404,18 @@ impl Sim {
         said
     }
 
-    /// Something is held back by the store since then.
+    /// Records since when something is held back for the store.
     fn is_held(&mut self, since: u64) {
         self.held_since = Some((since, self.flow.stage()));
-        // The flow counts from when the request was made if it turns out that the provider has it.
+        // If it turns out that the provider has the request, the flow counts from when it was made.
         let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
         if saved["phase"]["authorizing"]["in_flight"] == true {
             self.mirror.first_sent.get_or_insert(since);
         }
     }
 
-    /// One poll; a question for keys ahead of time is left, since nothing waits for the answer.
+    /// Polls once. A question for keys ahead of time is left open, because nothing waits for the
+    /// answer.
     fn poll_flow(&mut self) -> Output {
         let (revision, now) = (self.flow.revision(), self.now());
         let (entropy, was_pending) = (self.entropy(), self.flow.stage() == Stage::Pending);
@@ -431,12 +432,12 @@ impl Sim {
         }
     }
 
-    /// On the client's line: no authentication request leaves then or later.
+    /// On the client's line: the moment from which no authentication request is sent.
     fn not_after(&self) -> u64 {
         u64::try_from(self.setup.policy.prompt_within.as_millis()).expect("short")
     }
 
-    /// How long a signature or a key set may take.
+    /// The maximum time for a signature or a key set.
     fn local(&self) -> u64 {
         u64::try_from(self.setup.policy.local_timeout.as_millis()).expect("short")
     }
@@ -445,7 +446,7 @@ impl Sim {
         self.mirror.grant.as_ref().expect("there is a grant once token requests are made")
     }
 
-    /// The rules for the moment a token request is sent.
+    /// Checks the rules for the moment at which a token request is sent.
     fn token_request_is_due(&mut self, leaves: bool, since: u64) {
         let grant = self.grant();
         assert!(!self.mirror.redeemed, "a token request after a 200");
@@ -493,7 +494,7 @@ impl Sim {
                 let (_, until) = self.mirror.adrift.expect("it is adrift");
                 (until, until)
             }
-            // A few seconds of back-off before the request is tried again.
+            // A few seconds of back-off before the request is retried.
             (None, Stage::Authorizing) => {
                 if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)) {
                     assert!(!self.prompted, "a login is held back by its store");
@@ -511,7 +512,7 @@ impl Sim {
         }
     }
 
-    /// Goes on as a well-behaved caller until the flow asks for a token request, is over, or `say`
+    /// Continues like a well-behaved caller until the flow makes a token request, is over, or `say`
     /// is used up: signs, finds keys, waits. The authentication request is answered.
     pub fn run(&mut self) -> Said {
         loop {
@@ -535,7 +536,7 @@ impl Sim {
         }
     }
 
-    /// As [`Self::run`], after carrying out what is open.
+    /// Like [`Self::run`], after the open question was answered.
     pub fn run_open(&mut self) -> Said {
         if let Some(asked) = self.open.take() {
             match asked.question {

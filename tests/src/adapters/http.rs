@@ -1,4 +1,4 @@
-//! One exchange, and whom it trusts.
+//! A single exchange, and the certificates that it trusts.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use ciba_ureq::{
 
 use super::{Adapter, Of, block_on};
 
-/// Whom an adapter trusts.
+/// The certificates that an adapter trusts.
 #[derive(Debug, Clone, Copy)]
 pub enum Roots<'a> {
-    /// Whom the platform trusts.
+    /// Those of the platform.
     Platform,
     /// The authority in a PEM file.
     Ca(&'a str),
 }
 
-/// How an HTTP client is made.
+/// The options of an HTTP client.
 #[expect(missing_debug_implementations, reason = "ureq's builder has none")]
 pub struct HttpBuilder(Of<Make<ClientBuilder>, Make<ConfigBuilder<AgentScope>>>);
 
@@ -35,7 +35,7 @@ type Make<T> = Box<dyn Fn() -> T + Send + Sync>;
 pub struct HttpClient(pub(super) Of<ciba_reqwest::HttpClient, ciba_ureq::HttpClient>);
 
 impl Adapter {
-    /// A client that uses no proxy; `None` if the roots are no certificates.
+    /// Creates a client without a proxy, or `None` if the roots are not certificates.
     #[must_use]
     pub fn builder(self, roots: Roots<'_>) -> Option<HttpBuilder> {
         Some(HttpBuilder(match (self, roots) {
@@ -56,7 +56,7 @@ impl Adapter {
         }))
     }
 
-    /// A client that trusts whom the platform trusts, and uses no proxy.
+    /// Creates a client that trusts the certificates of the platform and uses no proxy.
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ impl Adapter {
         self.builder(Roots::Platform).and_then(HttpBuilder::client).expect("a client")
     }
 
-    /// The same through a proxy.
+    /// Creates the same client with a proxy.
     ///
     /// # Panics
     ///
@@ -92,7 +92,7 @@ impl Adapter {
 }
 
 impl HttpBuilder {
-    /// The client; `None` if it cannot be made.
+    /// Creates the client, or returns `None` if that is not possible.
     #[must_use]
     pub fn client(self) -> Option<HttpClient> {
         Some(HttpClient(match self.0 {
@@ -103,11 +103,11 @@ impl HttpBuilder {
 }
 
 impl HttpClient {
-    /// One exchange.
+    /// Performs an exchange.
     ///
     /// # Errors
     ///
-    /// Why there is no answer.
+    /// Returns the reason if there is no answer.
     pub fn exchange(
         &self,
         request: &Request,
@@ -120,7 +120,7 @@ impl HttpClient {
         }
     }
 
-    /// Performs what a flow sends.
+    /// Performs an exchange of a flow.
     pub fn perform(&self, sending: Sending) -> Input {
         match &self.0 {
             Of::Reqwest(http) => block_on(http.perform(sending)),
@@ -128,11 +128,11 @@ impl HttpClient {
         }
     }
 
-    /// With a client certificate for requests that need one.
+    /// Sets the client certificate for requests that require one.
     ///
     /// # Errors
     ///
-    /// When it cannot be used.
+    /// Returns an error if it cannot be used.
     pub fn with_certificate(
         self,
         certificate: ClientCertificate,
@@ -143,7 +143,7 @@ impl HttpClient {
         }))
     }
 
-    /// Saying of itself what it is.
+    /// Sets the `User-Agent`.
     #[must_use]
     pub fn with_user_agent(self, user_agent: &str) -> Self {
         Self(match self.0 {

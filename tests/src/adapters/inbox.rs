@@ -1,4 +1,4 @@
-//! The inbox and the provider's keys.
+//! The inbox, and the keys of the provider.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use ciba_ureq::{Clock, DriveError};
 
 use super::{Adapter, HttpClient, Of, SharedFlow, block_on};
 
-/// Hands notifications to the flows they are for.
+/// Routes notifications to their flows.
 #[derive(Debug, Clone)]
 pub struct Inbox(pub(super) Of<ciba_reqwest::Inbox, ciba_ureq::Inbox>);
 
 impl Adapter {
-    /// An inbox.
+    /// Creates an inbox.
     #[must_use]
     pub fn inbox(self) -> Inbox {
         Inbox(match self {
@@ -26,7 +26,7 @@ impl Adapter {
         })
     }
 
-    /// An inbox for so many flows.
+    /// Creates an inbox for at most this many flows.
     #[must_use]
     pub fn inbox_for(self, flows: usize) -> Inbox {
         Inbox(match self {
@@ -35,7 +35,7 @@ impl Adapter {
         })
     }
 
-    /// The provider's keys, fetched when a flow asks for them.
+    /// Creates keys of the provider that are fetched when a flow requests them.
     #[must_use]
     pub fn keys(self, config: &Arc<ClientConfig>) -> Keys {
         Keys(match self {
@@ -44,11 +44,11 @@ impl Adapter {
         })
     }
 
-    /// A provider that has no keys, so that none are fetched while a flow waits.
+    /// Creates keys of a provider without keys, so that none are fetched while a flow waits.
     ///
     /// # Panics
     ///
-    /// Never: the empty set is a set.
+    /// Never: the empty set is a valid set.
     #[must_use]
     pub fn no_keys(self, config: &Arc<ClientConfig>) -> Keys {
         let none = br#"{"keys":[]}"#;
@@ -61,7 +61,7 @@ impl Adapter {
 }
 
 impl Inbox {
-    /// A call of the notification endpoint.
+    /// Handles a call of the notification endpoint.
     pub fn receive(
         &self,
         method: &str,
@@ -75,11 +75,11 @@ impl Inbox {
         }
     }
 
-    /// The first look at such a call.
+    /// Checks such a call before its body is read.
     ///
     /// # Errors
     ///
-    /// The answer, when it is refused.
+    /// Returns the answer if it is rejected.
     pub fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {
         match &self.0 {
             Of::Reqwest(inbox) => inbox.first_look(method, headers),
@@ -87,11 +87,11 @@ impl Inbox {
         }
     }
 
-    /// Puts a flow in that is not driven yet.
+    /// Adds a flow that is not driven yet.
     ///
     /// # Errors
     ///
-    /// When it is full.
+    /// Returns an error if it is full.
     pub fn register(&self, flow: &SharedFlow, now: Timestamp) -> Result<(), DriveError> {
         match self.0.as_ref().and(flow.0.as_ref()) {
             Of::Reqwest((inbox, flow)) => inbox.register(flow, now),
@@ -99,7 +99,7 @@ impl Inbox {
         }
     }
 
-    /// All flows are in it.
+    /// Declares that all flows have been added.
     pub fn ready(&self) {
         match &self.0 {
             Of::Reqwest(inbox) => inbox.ready(),
@@ -107,7 +107,7 @@ impl Inbox {
         }
     }
 
-    /// Not all flows are in it yet.
+    /// Declares that flows are still being added.
     pub fn not_ready(&self) {
         match &self.0 {
             Of::Reqwest(inbox) => inbox.not_ready(),
@@ -116,12 +116,12 @@ impl Inbox {
     }
 }
 
-/// The provider's keys.
+/// The keys of the provider.
 #[derive(Debug)]
 pub struct Keys(pub(super) Of<ciba_reqwest::Keys, ciba_ureq::Keys>);
 
 impl Keys {
-    /// Answers a flow's question.
+    /// Answers the question of a flow.
     pub fn answer(&self, request: KeySetRequest, http: &HttpClient, clock: &dyn Clock) -> Input {
         match self.0.as_ref().and(http.0.as_ref()) {
             Of::Reqwest((keys, http)) => {

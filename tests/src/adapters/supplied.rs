@@ -1,4 +1,4 @@
-//! What a driver is given by its caller: written once for a test, handed to either adapter.
+//! What a caller supplies to a driver, written once for both adapters.
 
 use std::{
     io,
@@ -11,39 +11,39 @@ use std::{
 use ciba_core::{Entropy, Event, KeyOperation, Snapshot, Timestamp};
 use ciba_ureq::SignerError;
 
-/// Keeps the state of a flow.
+/// Saves the state of a flow.
 pub trait Saver: Send + Sync + 'static {
-    /// Saves it.
+    /// Saves a state.
     ///
     /// # Errors
     ///
-    /// When it cannot be saved.
+    /// Returns an error if it cannot be saved.
     fn save(&self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
 /// A private key.
 pub trait Signer: Send + Sync + 'static {
-    /// Signs what is to be signed.
+    /// Signs an input.
     ///
     /// # Errors
     ///
-    /// When it cannot be used.
+    /// Returns an error if it cannot be used.
     fn sign(&self, operation: &KeyOperation) -> Result<Vec<u8>, SignerError>;
 }
 
-/// Watches a flow being driven; a closure watches its events.
+/// Watches a flow that is driven; a closure watches its events.
 pub trait Watch: Send {
-    /// Something is about to happen, or did.
+    /// Called for an event.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }
 
-    /// The state could not be saved.
+    /// Called if the state could not be saved.
     fn save_failed(&mut self, error: &io::Error) {
         let _ = error;
     }
 
-    /// The signer failed.
+    /// Called if the signer failed.
     fn key_unavailable(&mut self, error: &SignerError) {
         let _ = error;
     }
@@ -57,12 +57,12 @@ impl<F: FnMut(&Event) + Send> Watch for F {
     }
 }
 
-/// Stops a drive. Clones stop the same one.
+/// Stops a drive. Clones stop the same drive.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<(AtomicBool, tokio::sync::Notify)>);
 
 impl Stop {
-    /// Stops it.
+    /// Stops the drive.
     pub fn stop(&self) {
         self.0.0.store(true, Ordering::SeqCst);
         self.0.1.notify_one();
@@ -77,7 +77,7 @@ impl Stop {
     }
 }
 
-/// What a test supplies, as each adapter wants it.
+/// Adapts what a test supplies to the interfaces of both adapters.
 pub(super) struct Supplied<T>(pub(super) T);
 
 #[async_trait::async_trait]
@@ -106,7 +106,7 @@ impl<T: Signer> ciba_ureq::Signer for Supplied<T> {
     }
 }
 
-/// A watcher, and what stops the drive it watches.
+/// A watcher, and the stop signal of the drive that it watches.
 pub(super) struct Watching<'a> {
     watch: &'a mut dyn Watch,
     stop: Stop,

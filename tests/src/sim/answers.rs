@@ -1,4 +1,4 @@
-//! Carrying out what a flow asks, well, late or not at all.
+//! Performing the outputs of a flow: correctly, late or not at all.
 
 use std::time::Duration;
 
@@ -19,9 +19,8 @@ use crate::{
 };
 
 impl Sim {
-    /// The open request is sent, unless it is too late for that; the provider receives it and
-    /// answers, and the answer is on its way. Nothing happens when none is open or it was performed
-    /// already.
+    /// Sends the open request, unless it is too late. The provider receives and answers it, and the
+    /// answer is on its way. Does nothing if no request is open or it was already performed.
     pub fn perform(&mut self, say: Say) {
         self.begin();
         let Some(Asked { question: Question::Sent { sending, response }, .. }) = &mut self.open
@@ -47,16 +46,16 @@ impl Sim {
         });
     }
 
-    /// Hands the answer of an exchange over, at last or much too late. `None` of the response means
+    /// Delivers the answer of an exchange, now or much too late. `None` means that the response was
     /// lost.
     ///
     /// # Panics
     ///
-    /// When a rule is broken.
+    /// Panics if a rule is broken.
     pub fn deliver(&mut self, asked: Asked) {
         let Asked { id, question } = asked;
         let Question::Sent { sending, response } = question else {
-            // Never begun, and given up now.
+            // It never began, and is given up now.
             return self.is_dropped(id, Dropped::Untouched);
         };
         self.observe();
@@ -125,7 +124,7 @@ impl Sim {
         }
     }
 
-    /// Reports an exchange as not answered.
+    /// Reports an exchange as unanswered.
     fn unanswered(&mut self, sending: Sending, how: Unanswered, open: Option<OpenQuestion>) {
         let before = (self.flow.stage(), self.flow.revision());
         self.hand_over(sending.unanswered(how)).expect("it is this flow's own");
@@ -148,8 +147,8 @@ impl Sim {
         }
     }
 
-    /// The open request did not leave: its connection was not made. Nothing happens when it was
-    /// performed.
+    /// Reports that the open request was not sent because there was no connection. Does nothing if
+    /// it was performed.
     pub fn not_sent(&mut self) {
         self.begin();
         match self.open.take() {
@@ -162,11 +161,11 @@ impl Sim {
         }
     }
 
-    /// Asks for the open request, right before it is sent.
+    /// Begins the open request, immediately before it is sent.
     ///
     /// # Panics
     ///
-    /// When a request would be sent too late, or is held back without need.
+    /// Panics if a request would be sent too late, or is held back without need.
     pub fn begin(&mut self) {
         let Some(Asked { id, question: Question::Transmit(transmit) }) =
             self.open.take_if(|asked| matches!(asked.question, Question::Transmit(_)))
@@ -201,12 +200,12 @@ impl Sim {
                 self.open =
                     Some(Asked { id, question: Question::Sent { sending, response: None } });
             }
-            // The flow hears of it when it is polled.
+            // The flow learns of it at the next poll.
             _ => self.is_dropped(id, Dropped::Untouched),
         }
     }
 
-    /// Nobody knows whether the provider has it.
+    /// Reports the open request as lost: the provider may have it.
     fn may_have_left(&mut self, sending: &Sending) {
         self.prompted |= sending.transmit().endpoint() != Endpoint::Token;
     }
@@ -217,7 +216,7 @@ impl Sim {
         }
     }
 
-    /// The flow hears that what was open was dropped: what was true then is the answer.
+    /// The flow learns that the open question was dropped, and answers it with what was true then.
     pub(super) fn hear_of_a_drop(&mut self) {
         let Some((id, how)) = self.mirror.dropped.take() else { return };
         let Some(open) = self.mirror.open.take_if(|open| open.id == id) else { return };
@@ -238,8 +237,8 @@ impl Sim {
         }
     }
 
-    /// Drops what is open, as a caller does whose future or thread ends: the flow hears of it when
-    /// it is polled.
+    /// Drops the open question, like a caller whose future or thread ends. The flow learns of it at
+    /// the next poll.
     pub fn drop_open(&mut self) {
         if let Some(Asked { id, question }) = self.open.take() {
             let how = match &question {
@@ -255,7 +254,7 @@ impl Sim {
         }
     }
 
-    /// The open request left, and no answer comes.
+    /// Sends the open request, to which no answer will arrive.
     pub fn lose(&mut self) {
         self.begin();
         match self.open.take() {
@@ -269,7 +268,7 @@ impl Sim {
         }
     }
 
-    /// Performs the open exchange and delivers the answer at once.
+    /// Performs the open exchange and delivers the answer immediately.
     pub fn answer(&mut self, say: Say) {
         self.perform(say);
         if let Some(asked) = self.open.take() {
@@ -280,11 +279,11 @@ impl Sim {
         }
     }
 
-    /// Signs what is to be signed, now or much too late.
+    /// Answers the open key operation with a signature, now or much too late.
     ///
     /// # Panics
     ///
-    /// When the flow does not take it.
+    /// Panics if the flow rejects it.
     pub fn sign(&mut self, asked: Asked) {
         let Asked { id, question: Question::Key(operation) } = asked else { return };
         let KeyTask::Sign(task) = operation.task() else { return };
@@ -298,11 +297,11 @@ impl Sim {
         }
     }
 
-    /// The private key is out of reach.
+    /// Reports that the private key is unavailable.
     ///
     /// # Panics
     ///
-    /// When the flow does not take it, or gives up at the wrong time.
+    /// Panics if the flow rejects it, or gives up at the wrong time.
     pub fn key_unavailable(&mut self, asked: Asked) {
         let Asked { id, question: Question::Key(operation) } = asked else { return };
         self.observe();
@@ -310,7 +309,7 @@ impl Sim {
         let Some(open) = self.mirror.open.filter(|open| open.id == id) else { return };
         debug_assert_eq!(open.kind, Kind::Signature);
         self.mirror.open = None;
-        // Not the stage now: that is after it.
+        // Not the current stage, which is the one after it.
         if self.mirror.grant.is_none() {
             self.mirror.draft = None;
             self.mirror.unsigned += 1;
@@ -327,12 +326,12 @@ impl Sim {
         );
     }
 
-    /// Answers a question for keys from the cache, which fetches them from the provider if it has
-    /// to.
+    /// Answers a request for keys from the cache, which fetches them from the provider if
+    /// necessary.
     ///
     /// # Panics
     ///
-    /// When flow or cache do not take the answer.
+    /// Panics if the flow or the cache rejects the answer.
     pub fn find_keys(&mut self, asked: Asked, can_fetch: bool) {
         let Asked { id, question: Question::KeySet(mut request) } = asked else { return };
         self.keys_missed |= request.within().is_some();
@@ -356,7 +355,7 @@ impl Sim {
         self.keys(id, input);
     }
 
-    /// The keys cannot be had: not at all, or not before some time has passed.
+    /// Reports that the keys are unavailable: at all, or before some time has passed.
     pub fn no_keys(&mut self, asked: Asked, later: Option<u64>) {
         let Asked { id, question: Question::KeySet(request) } = asked else { return };
         self.keys_missed |= request.within().is_some();
@@ -383,8 +382,7 @@ impl Sim {
         let result = self.flow.handle(input, now);
         assert!(self.flow.revision() >= revision, "the revision went back");
         match result {
-            // A question of an earlier life of the flow, which the snapshot that was resumed did
-            // not know.
+            // A question of an earlier process, which the resumed snapshot did not know.
             Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.lives > 1 => {
                 assert_eq!(self.flow.revision(), revision);
                 (self.mirror.wall, self.mirror.moment, self.spacing_wall, self.spacing) =
@@ -395,7 +393,7 @@ impl Sim {
         }
     }
 
-    /// Gives up.
+    /// Cancels the flow.
     pub fn cancel(&mut self) {
         self.observe();
         let now = self.now();

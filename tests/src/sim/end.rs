@@ -13,15 +13,15 @@ impl Sim {
         self.mirror.grant.as_ref().is_some_and(|grant| lived > grant.deadline + 86_400_000)
     }
 
-    /// The result; it is what it should be: tokens only when they are genuine.
+    /// Returns the result and checks it: only genuine tokens may be accepted.
     ///
     /// # Errors
     ///
-    /// The flow's failure.
+    /// Returns the failure of the flow.
     ///
     /// # Panics
     ///
-    /// When tokens are accepted that the provider did not issue as genuine.
+    /// Panics if tokens are accepted that the provider did not issue as genuine.
     pub fn finish(self) -> Result<Box<Authentication>, Failure> {
         let was_acknowledged = self.flow.acknowledgement().is_some();
         let is_too_old = self.is_too_old();

@@ -1,5 +1,5 @@
-//! What the flow should know and when the next token request is due, computed from the rules and
-//! not from the code.
+//! The reference model: what the flow should know and when the next token request is due, computed
+//! from the rules and not from the code.
 
 use ciba_core::{DeliveryMode, config::IntervalReference};
 
@@ -8,35 +8,36 @@ use crate::model::Say;
 
 /// Later than any deadline.
 pub(super) const NEVER: u64 = u64::MAX;
-/// How long a flow adrift waits when no lifetime was asked for.
+/// How long a flow waits after a lost acknowledgement if no lifetime was requested.
 const ADRIFT: u64 = 600_000;
 
-/// How many waits notifications skip besides the first, and how long after the end of the last
-/// request.
+/// How many waits notifications skip in addition to the first one, and the minimum time after the
+/// end of the last request.
 const PING_SKIPS: u32 = 5;
 pub(super) const PING_PAUSE: u64 = 2000;
 
-/// What the flow should know, computed beside it.
+/// The state that the flow should have.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mirror {
     pub(super) wall: u64,
     pub(super) moment: u64,
     pub(super) open: Option<OpenQuestion>,
     pub(super) grant: Option<Grant>,
-    /// A 200 was taken, or a push of tokens.
+    /// Whether a 200 or a push of tokens was accepted.
     pub(super) redeemed: bool,
-    /// After this what was signed for the next request is stale.
+    /// When the signature for the next request becomes stale.
     pub(super) draft: Option<u64>,
-    /// Key operations in a row that brought nothing before the authentication request; not saved.
+    /// The number of consecutive key operations without a signature before the authentication
+    /// request; not saved.
     pub(super) unsigned: u32,
     /// When the authentication request was first sent.
     pub(super) first_sent: Option<u64>,
-    /// Since when, and until when a notification is waited for though the acknowledgement is lost.
+    /// Since when and until when the flow waits for a notification after a lost acknowledgement.
     pub(super) adrift: Option<(u64, u64)>,
     pub(super) notifications: MirroredNotifications,
-    /// An earlier life may have gone further than it could save.
+    /// Whether an earlier process may have got further than it could save.
     pub(super) is_resumed: bool,
-    /// The question whose caller dropped it, which the flow has not heard of.
+    /// The question whose caller dropped it, of which the flow has not learned yet.
     pub(super) dropped: Option<(u64, Dropped)>,
 }
 
@@ -55,9 +56,9 @@ pub(super) struct OpenQuestion {
     pub(super) kind: Kind,
     pub(super) sent: u64,
     pub(super) limit: u64,
-    /// After this what was signed for it is too old to be sent.
+    /// When what was signed for it becomes too old to be sent.
     pub(super) stale: u64,
-    /// It may have left.
+    /// Whether it may have been sent.
     pub(super) begun: bool,
 }
 
@@ -74,9 +75,9 @@ pub(super) enum Kind {
 pub(super) struct MirroredNotifications {
     /// The number of the request's id, once it is known.
     pub(super) id: Option<u8>,
-    /// The last moment at which notifications are taken.
+    /// The last moment at which notifications are accepted.
     pub(super) until: Option<u64>,
-    /// What came before the acknowledgement.
+    /// The notifications that arrived before the acknowledgement.
     pub(super) early: Vec<(u8, Delivered)>,
 }
 
@@ -95,9 +96,9 @@ pub(super) struct Grant {
     pub(super) deadline: u64,
     pub(super) setbacks: u32,
     pub(super) key_failures: u32,
-    /// A notification was taken.
+    /// Whether a notification was accepted.
     pub(super) pinged: bool,
-    /// It came while a request was being made, so another one may follow soon.
+    /// Whether it arrived during a request, so that another one may follow soon.
     pub(super) owes: bool,
     /// The bounds of the next request on the client's line.
     pub(super) due: (u64, u64),
@@ -105,15 +106,15 @@ pub(super) struct Grant {
     pub(super) allowed: (u64, u64),
     /// When the last request ended.
     pub(super) ended: Option<u64>,
-    /// The wait follows a pending answer.
+    /// Whether the wait follows a pending answer.
     pub(super) may_skip: bool,
-    /// Notifications after the first that skipped a wait, or may.
+    /// The number of notifications after the first that skipped a wait, or may have.
     pub(super) skips: u32,
-    /// When the provider last said that nothing is decided, and how many requests since then
-    /// brought nothing.
+    /// When the provider last said that nothing is decided, and the number of requests without a
+    /// usable answer since then.
     pub(super) undecided: Option<u64>,
     pub(super) unusable: u32,
-    /// An answer was lost since the last `slow_down`, perhaps by an earlier life.
+    /// Whether an answer was lost since the last `slow_down`, perhaps by an earlier process.
     pub(super) maybe_lost: bool,
 }
 
@@ -126,8 +127,7 @@ pub(super) enum Outcome {
 }
 
 impl Mirror {
-    /// The acknowledgement does not come any more. Says what a notification that came early
-    /// delivers now.
+    /// Records that the acknowledgement is lost. Returns what an early notification delivers now.
     pub(super) fn loses_acknowledgement(&mut self, sent: u64, setup: &Setup) -> Option<Delivered> {
         if setup.delivery == DeliveryMode::Poll {
             return None;
@@ -143,7 +143,7 @@ impl Mirror {
         Some(delivered)
     }
 
-    /// A notification names the request whose acknowledgement was lost.
+    /// Records that a notification names the request whose acknowledgement was lost.
     pub(super) fn adopts(&mut self, id: u8, setup: &Setup) {
         let (sent, until) = self.adrift.expect("it is adrift");
         let grant = Grant::new(5000, until - sent, sent, self.moment, setup);
@@ -151,7 +151,7 @@ impl Mirror {
         self.is_named(id);
     }
 
-    /// The acknowledgement came. Says what a notification that came early delivers now.
+    /// Records the acknowledgement. Returns what an early notification delivers now.
     pub(super) fn is_acknowledged(&mut self, sent: u64, setup: &Setup) -> Option<Delivered> {
         let grant =
             Grant::new(setup.effective_interval, setup.expires_in * 1000, sent, self.moment, setup);
@@ -202,22 +202,22 @@ impl Grant {
         grant
     }
 
-    /// When waiting ends without tokens.
+    /// Returns when the wait ends without tokens.
     pub(super) fn ends(&self, delivery: DeliveryMode) -> u64 {
         if delivery == DeliveryMode::Push { self.deadline + GRACE } else { self.deadline }
     }
 
-    /// Whether a verified notification makes a wait until `due` shorter.
+    /// Returns whether an authentic notification shortens a wait until `due`.
     pub(super) fn heeds_ping(&self, due: u64, now: u64) -> bool {
         !self.pinged || (self.may_skip && self.skips < PING_SKIPS && self.soonest(now) < due)
     }
 
-    /// Whether one makes one more request, while one is being made.
+    /// Returns whether an authentic notification during a request causes another one.
     pub(super) fn heeds_ping_while_asking(&self, in_flight: bool) -> bool {
         !self.pinged || (in_flight && !self.owes && self.skips < PING_SKIPS)
     }
 
-    /// A verified notification skips the wait.
+    /// Records that an authentic notification skips the wait.
     pub(super) fn is_pinged(&mut self, now: Option<u64>) {
         self.skips += u32::from(self.pinged);
         (self.pinged, self.owes) = (true, true);
@@ -231,14 +231,15 @@ impl Grant {
         self.ended.map_or(now, |ended| now.max(ended + PING_PAUSE))
     }
 
-    /// After a restart in ping mode: nobody knows which pings were missed.
+    /// Records a restart in ping mode: pings may have been missed.
     pub(super) fn restarted(&mut self, now: u64) {
         self.due =
             (self.due.0.min(self.allowed.0.max(now)), self.due.1.min(self.allowed.1.max(now)));
     }
 
-    /// Whether the last answers before the deadline say that the person did not answer. What an
-    /// earlier life was told says nothing: it may have gone further than it could save.
+    /// Returns whether the last answers before the deadline show that the person did not answer.
+    /// Answers to an earlier process show nothing, because it may have got further than it could
+    /// save.
     pub(super) fn is_conclusive(&self) -> bool {
         let intervals = 2 * self.interval.max(5000);
         self.undecided.is_some_and(|at| match self.unusable {
@@ -249,7 +250,7 @@ impl Grant {
     }
 
     /// Without a ping: every minute, or half of the lifetime if that is less, and once shortly
-    /// before the deadline, never sooner than an interval from now but for that last one.
+    /// before the deadline. Except for that last one, never sooner than an interval from now.
     fn backstop(&self, now: u64, sent: u64, setup: &Setup) -> (u64, u64) {
         let last = self.last_chance();
         if !setup.policy.ping_backstop || sent >= last {
@@ -266,7 +267,7 @@ impl Grant {
         (or_last(regular), or_last(regular + JITTER))
     }
 
-    /// Nothing takes away the last request shortly before the deadline.
+    /// Ensures the last request shortly before the deadline.
     fn or_last(&self, due: u64, floor: u64, sent: u64, now: u64) -> u64 {
         let last = self.last_chance();
         if due < self.deadline || sent >= last {
@@ -292,7 +293,8 @@ impl Grant {
     pub(super) fn ended(&mut self, outcome: &Outcome, sent: u64, now: u64, setup: &Setup) {
         let (floor, (low, high)) = self.spaced(outcome, sent, now, setup);
         let last = |due| self.or_last(due, floor, sent, now);
-        // An answer so late that only the interval stands in the way of another one is the last.
+        // If only the interval prevents another request after such a late answer, it was the last
+        // one.
         let is_plain =
             matches!(outcome, Outcome::Answer(Say::Pending(None, _) | Say::SlowDown(None, _)));
         let part = 5000.min((self.deadline - self.sent) / 6);
@@ -330,7 +332,7 @@ impl Grant {
         };
     }
 
-    /// When the interval alone allows the next request, and the bounds of it.
+    /// Returns when the interval alone allows the next request, and its bounds.
     fn spaced(
         &mut self,
         outcome: &Outcome,
@@ -346,7 +348,7 @@ impl Grant {
                 (asked, self.setbacks) = (retry_after, 0);
             }
             Outcome::Answer(Say::SlowDown(retry_after, interval)) => {
-                // One that was lost may have been another of these.
+                // A lost answer may have been another `slow_down`.
                 self.interval = (self.interval + if self.maybe_lost { 10_000 } else { 5000 })
                     .max(interval.unwrap_or(0) * 1000);
                 (asked, self.setbacks) = (retry_after, 0);

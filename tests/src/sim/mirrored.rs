@@ -4,12 +4,12 @@
 use super::*;
 
 impl Sim {
-    /// What the flow concludes from an open question whose time is up, and from signatures that got
-    /// too old.
+    /// Records what the flow concludes from an open question that timed out, and from stale
+    /// signatures.
     pub(super) fn expire_open(&mut self) {
         let (moment, stage) = (self.mirror.moment, self.flow.stage());
         let over = self.mirror.open.filter(|open| moment >= open.limit);
-        // What is held back by the store is complete.
+        // An output that is held back for the store is complete.
         let is_held = self.held_since.is_some_and(|(_, at)| at == stage);
         let is_stale = self.mirror.open.is_none()
             && !is_held
@@ -34,7 +34,7 @@ impl Sim {
         }
     }
 
-    /// What the flow concludes from a question whose request never began.
+    /// Records what the flow concludes from a question whose request never began.
     pub(super) fn never_left(&mut self, open: OpenQuestion) {
         match open.kind {
             // A notification proves that an earlier attempt arrived.
@@ -47,7 +47,7 @@ impl Sim {
         }
     }
 
-    /// A key operation brought nothing, or nothing in time; three in a row are the end.
+    /// Records a key operation without a signature in time. The third in a row ends the flow.
     pub(super) fn signature_is_missing(&mut self) {
         self.mirror.draft = None;
         let moment = self.mirror.moment;
@@ -61,7 +61,7 @@ impl Sim {
         }
     }
 
-    /// Whether the key was away so often that the flow ends.
+    /// Returns whether the key was unavailable so often that the flow ends.
     pub(super) fn key_is_gone(&self) -> bool {
         self.mirror.unsigned >= 3
             || self.mirror.grant.as_ref().is_some_and(|grant| grant.key_failures >= 3)
@@ -74,7 +74,7 @@ impl Sim {
         }
     }
 
-    /// With a new grant, the first wait.
+    /// Begins the first wait of a new grant.
     pub(super) fn spacing_begins(&mut self) {
         let (moment, grant) = (self.mirror.moment, self.grant());
         self.not_before = self.spacing + grant.interval.min(grant.due.0.saturating_sub(moment));
@@ -84,7 +84,7 @@ impl Sim {
         let moment = self.mirror.moment;
         let Some(grant) = &mut self.mirror.grant else { return };
         grant.ended(outcome, sent, moment, &self.setup);
-        // The shortest wait of all rules, counted on the line that no crash sets back.
+        // The minimum wait of all rules, counted on the line that no crash sets back.
         let from_send = matches!(
             self.setup.policy.interval_reference,
             ciba_core::config::IntervalReference::Send
@@ -101,7 +101,7 @@ impl Sim {
         self.last_request_waits_for_none();
     }
 
-    /// No rule of spacing holds back the last request before the deadline.
+    /// No spacing rule prevents the last request before the deadline.
     pub(super) fn last_request_waits_for_none(&mut self) {
         let (moment, Some(grant)) = (self.mirror.moment, &self.mirror.grant) else { return };
         if grant.allowed.0 < grant.deadline {
@@ -110,7 +110,7 @@ impl Sim {
         }
     }
 
-    /// When the question at hand was asked for first.
+    /// Returns when the current question was first asked.
     pub(super) fn since_when(&mut self) -> u64 {
         let stage = self.flow.stage();
         self.held_since

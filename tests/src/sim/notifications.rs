@@ -1,4 +1,4 @@
-//! What a notification does to a flow, and what may not happen.
+//! The effects of notifications on a flow.
 
 use ciba_core::{
     DeliveryMode, Stage,
@@ -12,15 +12,15 @@ use crate::{
     model::Forgery,
 };
 
-/// As many notifications as a flow keeps before it knows its id.
+/// The number of notifications that a flow keeps before it knows its id.
 const EARLY: usize = 4;
 
 impl Sim {
-    /// A notification arrives, its effect is saved if the store allows it, and it is answered.
+    /// Delivers a notification: its effect is saved if the store allows it, and it is answered.
     ///
     /// # Panics
     ///
-    /// When a rule is broken.
+    /// Panics if a rule is broken.
     pub fn notify(&mut self, callback: Callback) -> NotificationVerdict {
         let mut receipt = self.take(callback);
         loop {
@@ -35,7 +35,7 @@ impl Sim {
         }
     }
 
-    /// A notification arrives, and the process dies before anything was saved or answered.
+    /// Delivers a notification and kills the process before anything is saved or answered.
     pub fn notify_and_die(&mut self, callback: Callback) {
         let _ = self.take(callback);
         self.crash();
@@ -45,13 +45,13 @@ impl Sim {
         let token = self.token.clone().unwrap_or_else(|| "C".repeat(65));
         let notification = callback.send(&mut self.op, &token, (START + self.elapsed) / 1000);
         let (before, revision, now) = (self.flow.stage(), self.flow.revision(), self.now());
-        // Whoever takes a notification in may have read the clock before another did: only the
-        // others see it set back.
+        // A notification may carry an older reading of the clock than the last one, and does not
+        // count as a clock that was set back.
         if self.wall >= self.mirror.wall {
             self.observe();
         }
-        // What is refused changes nothing but the flow's idea of the time, which the first look is
-        // for.
+        // A rejected notification changes nothing but the time that the flow has seen, so one is
+        // delivered first.
         let stranger =
             Callback { bearer: Bearer::OtherFlow, ..callback }.send(&mut self.op, &token, 0);
         assert_eq!(self.flow.notify(&stranger, now).verdict(), NotificationVerdict::Unauthorized);
@@ -70,7 +70,7 @@ impl Sim {
                     let expected: &[Stage] = match (delivered, before) {
                         (Delivered::Ping, Stage::Redeeming) => &[Stage::Redeeming],
                         (Delivered::Ping, _) => &[Stage::Pending],
-                        // Some tokens are refused before any key is looked for.
+                        // Some tokens are rejected before any key is looked up.
                         (Delivered::Tokens, _) => &[Stage::Verifying, Stage::Settled],
                         (Delivered::Error, _) => &[Stage::Settled],
                     };
@@ -91,8 +91,7 @@ impl Sim {
         receipt
     }
 
-    /// What has to be answered, in the order of docs/flow.md, and what is delivered by
-    /// it now.
+    /// Returns the expected answer, in the order of docs/flow.md, and what is delivered now.
     fn expected(
         &mut self,
         callback: Callback,
@@ -125,7 +124,7 @@ impl Sim {
         if self.mirror.notifications.id.is_some_and(|id| id != callback.id) {
             return refused(NotificationVerdict::AnotherRequest);
         }
-        // Nothing remains of a request that was over before anybody named it.
+        // A request that ended before it was named has no further notifications.
         if stage == Stage::Settled && self.mirror.notifications.id.is_none() {
             return refused(NotificationVerdict::Unauthorized);
         }
@@ -133,15 +132,14 @@ impl Sim {
             return refused(NotificationVerdict::Known);
         }
         let delivered = match (mode, callback.content) {
-            // Tokens for a client that is registered to be pinged: no request of its would lead to
-            // them.
+            // Tokens for a client in ping mode, whose own requests would no longer bring any.
             (DeliveryMode::Ping, Content::Tokens(_) | Content::Both) if stage == Stage::Pending => {
                 return refused(NotificationVerdict::Unusable);
             }
             (DeliveryMode::Ping, _) => Delivered::Ping,
             (_, Content::Error(_)) => Delivered::Error,
             (_, Content::Tokens(forgery)) if forgery != Forgery::Missing => Delivered::Tokens,
-            // The provider delivers once: a flow that is waiting ends with the reason.
+            // A provider delivers once, so a waiting flow ends with the reason.
             _ if stage == Stage::Pending => return refused(NotificationVerdict::Unusable),
             _ => return refused(NotificationVerdict::Malformed),
         };
@@ -162,8 +160,8 @@ impl Sim {
                 {
                     return (NotificationVerdict::Accepted, None);
                 }
-                // Nothing is in flight, and yet the provider has the request: it is not sent again,
-                // and what was being signed for it is of no use.
+                // Nothing is in flight, but the provider has the request. It is not sent again, and
+                // a signature for it is no longer needed.
                 (self.mirror.open, self.mirror.draft) = (None, None);
                 let sent = self.mirror.first_sent.map_or(moment, |sent| sent.min(moment));
                 let delivered = self.mirror.loses_acknowledgement(sent, &self.setup);
@@ -176,7 +174,7 @@ impl Sim {
                 (NotificationVerdict::Accepted, Some(delivered))
             }
             (Stage::Pending, Some(grant)) if mode == DeliveryMode::Ping => {
-                // Not `wake_at`: it may wake sooner, to ask for keys ahead of time.
+                // Not `wake_at`, which may be earlier, for keys that are requested ahead of time.
                 let saved: Value =
                     serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
                 let due = saved["phase"]["pending"]["due"]
@@ -199,8 +197,7 @@ impl Sim {
         }
     }
 
-    /// What a notification delivers has reached the flow: a ping skips the wait, a push is the
-    /// result.
+    /// Records what a notification delivered: a ping skips the wait, a push is the result.
     pub(super) fn is_delivered(&mut self, delivered: Delivered) {
         let (moment, stage) = (self.mirror.moment, self.flow.stage());
         match delivered {

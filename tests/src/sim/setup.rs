@@ -1,4 +1,4 @@
-//! What a simulation starts from: a client, its request and the provider's answer.
+//! The setup of a simulation: a client, its request and the answer of the provider.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::{
     model::{CLIENT_ID, ISSUER},
 };
 
-/// What differs between simulations.
+/// The parameters in which simulations differ.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// `interval` as the provider writes it.
     pub interval: Value,
-    /// The interval that is in force then, in milliseconds.
+    /// The resulting interval, in milliseconds.
     pub effective_interval: u64,
     /// `expires_in`, in seconds.
     pub expires_in: u64,
-    /// The client's choices.
+    /// The options of the client.
     pub policy: Policy,
-    /// How results are delivered.
+    /// The delivery mode.
     pub delivery: DeliveryMode,
     /// Whether authentication requests are signed.
     pub signed_requests: bool,
@@ -33,7 +33,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Poll mode, an interval and a lifetime in seconds.
+    /// Creates a setup in poll mode, with an interval and a lifetime in seconds.
     #[must_use]
     pub fn new(interval: u64, expires_in: u64) -> Self {
         Self {
@@ -47,14 +47,14 @@ impl Setup {
         }
     }
 
-    /// The same with another delivery mode.
+    /// Changes the delivery mode.
     #[must_use]
     pub const fn delivered(mut self, delivery: DeliveryMode) -> Self {
         self.delivery = delivery;
         self
     }
 
-    /// The configuration of a client with this setup.
+    /// Returns the configuration of a client with this setup.
     ///
     /// # Panics
     ///
@@ -73,7 +73,8 @@ impl Setup {
     }
 }
 
-/// A configuration with the fake backend, for the reference provider; finish it with `build`.
+/// Returns a configuration with the fake backend for the reference provider. Finish it with
+/// `build`.
 ///
 /// # Panics
 ///

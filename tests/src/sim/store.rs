@@ -1,4 +1,4 @@
-//! Where a flow is kept: a store that may fail, and to which writes come late.
+//! The store of a flow. It may fail, and writes may land late.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use super::{
     mirror::{Kind, Mirror, OpenQuestion, Outcome},
 };
 
-/// More than any flow here needs: nothing a provider or a stranger does makes it grow.
+/// More than any flow here needs. Neither the provider nor a stranger can make a state grow.
 const LARGEST_SNAPSHOT: usize = 16 * 1024;
-/// How many abandoned writes may still be on their way.
+/// The maximum number of abandoned writes that may still land.
 const MOST_LATE: usize = 3;
 
-/// Which saves fail; they count from one.
+/// Which saves fail, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fails {
     /// None.
@@ -44,7 +44,7 @@ impl Fails {
     }
 }
 
-/// One state of the flow, and what was true beside it.
+/// A state of the flow, with what the simulation knew at that time.
 #[derive(Debug, Clone)]
 struct State {
     snapshot: Vec<u8>,
@@ -59,15 +59,15 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Store {
     kept: State,
-    /// Writes whose caller was dropped; they land later or never.
+    /// Writes whose caller was dropped. They land later or never.
     late: Vec<State>,
     fails: Fails,
     saves: usize,
-    /// Nothing was written yet: what is kept is what the flow began with.
+    /// Whether nothing was written yet, so that the store holds the initial state.
     is_empty: bool,
-    /// Takes whatever comes, as no store may.
+    /// Whether it accepts older states as well, which no store may do.
     is_careless: bool,
-    /// A token request left that the store knows nothing of.
+    /// Whether a token request was sent of which the store knows nothing.
     pub(super) is_behind: bool,
 }
 
@@ -92,7 +92,7 @@ impl Store {
         }
     }
 
-    /// The contract of every store: only what is newer is written.
+    /// The contract of every store: only newer states are written.
     fn write(&mut self, state: State) -> bool {
         let is_newer = self.is_empty || state.revision > self.kept.revision || self.is_careless;
         if is_newer {
@@ -103,8 +103,8 @@ impl Store {
     }
 }
 
-/// A snapshot without what resuming changes: counters that jump, and that the earlier life may have
-/// asked for tokens.
+/// Returns a snapshot without the parts that resuming changes: counters that jump, and the
+/// possibility that an earlier process made a token request.
 fn lasting(snapshot: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(snapshot).expect("JSON");
     let mut text = text.replace("\"maybe_redeemed\":false", "\"maybe_redeemed\":true");
@@ -122,18 +122,18 @@ impl Sim {
         (self.store.fails, self.store.saves) = (fails, 0);
     }
 
-    /// How many saves were tried since [`Self::fail`].
+    /// Returns the number of saves since [`Self::fail`].
     #[must_use]
     pub const fn saves(&self) -> usize {
         self.store.saves
     }
 
-    /// From now on, the store writes what is older over what is newer.
+    /// Makes the store overwrite newer states with older ones from now on.
     pub const fn become_careless(&mut self) {
         self.store.is_careless = true;
     }
 
-    /// What the store holds.
+    /// Returns the stored state.
     #[must_use]
     pub fn kept(&self) -> &[u8] {
         &self.store.kept.snapshot
@@ -143,18 +143,18 @@ impl Sim {
         self.flow.revision() == self.store.kept.revision
     }
 
-    /// What the simulation knows belongs to the state that is kept.
+    /// The knowledge of the simulation belongs to the stored state.
     pub(super) fn stands_for_what_is_kept(&mut self) {
         let snapshot = std::mem::take(&mut self.store.kept.snapshot);
         self.store.kept = self.state(snapshot);
     }
 
-    /// Carries a save out and says whether the store allowed it; whatever can be resumed from it is
-    /// the same every time.
+    /// Performs a save and returns whether it succeeded. Checks that resuming the state is
+    /// deterministic.
     ///
     /// # Panics
     ///
-    /// When a snapshot does not survive a round trip.
+    /// Panics if a snapshot does not survive a round trip.
     pub(super) fn keep(&mut self, save: Save) -> bool {
         self.store.saves += 1;
         let snapshot = save.snapshot().as_bytes().to_vec();
@@ -177,7 +177,7 @@ impl Sim {
         let now = Timestamp::from_unix_millis(self.mirror.wall);
         let resume =
             |bytes: &[u8]| Flow::resume(Arc::clone(&self.config), bytes, now).expect("it resumes");
-        // A user code is not kept, and without it the request cannot be made again.
+        // A user code is not saved, and without it the request cannot be made again.
         if Flow::resume(Arc::clone(&self.config), snapshot, now).err()
             == Some(ResumeError::UserCodeGone)
         {
@@ -185,8 +185,8 @@ impl Sim {
         }
         let once = resume(snapshot).snapshot();
         assert!(once.revision() > self.flow.revision(), "what a resumed flow saves is newer");
-        // A request that is in flight counts as lost. In ping mode a flow that is resumed asks
-        // sooner than it would have; tokens of an old request end it.
+        // A request in flight counts as lost. In ping mode a resumed flow polls sooner than it
+        // would have, and tokens of an old request end it.
         let changes = matches!(self.flow.stage(), Stage::Authorizing | Stage::Redeeming)
             || self.setup.delivery == DeliveryMode::Ping
             || self.is_too_old();
@@ -202,14 +202,14 @@ impl Sim {
         );
     }
 
-    /// Polls, and the caller is dropped while the state is being saved, or with what it was asked in
-    /// hand: the write may still land, much later.
+    /// Polls, and drops the caller while the state is being saved or while it holds the question.
+    /// The write may land much later.
     pub fn poll_and_abandon(&mut self) {
         let _ = self.poll_as(Caller::Abandons);
         self.drop_open();
     }
 
-    /// The caller is dropped during this save.
+    /// Drops the caller during this save.
     pub(super) fn abandon(&mut self, save: &Save) {
         let since = self.since_when();
         self.is_held(since);
@@ -220,7 +220,7 @@ impl Sim {
         }
     }
 
-    /// An abandoned write lands.
+    /// Lets an abandoned write land.
     pub fn land(&mut self) {
         if !self.store.late.is_empty() {
             let late = self.store.late.remove(0);
@@ -228,13 +228,13 @@ impl Sim {
         }
     }
 
-    /// A snapshot, with what is true beside it.
+    /// Returns a snapshot, with what the simulation knows.
     fn state(&self, snapshot: Vec<u8>) -> State {
         let saved: Value = serde_json::from_slice(&snapshot).expect("JSON");
         let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
         let mut mirror = self.mirror.clone();
-        // A request that is made and held back until this is saved: whoever resumes cannot know
-        // that it did not leave.
+        // A request that is made and held back for this save: the resumed process cannot know that
+        // it was not sent.
         let held = match (is_in_flight("authorizing"), is_in_flight("pending")) {
             (true, _) => Some(Kind::Authentication),
             (_, true) => Some(Kind::Token),
@@ -256,29 +256,29 @@ impl Sim {
         }
     }
 
-    /// A driver stops between two steps.
+    /// Stops the driver between two steps.
     pub fn save(&mut self) {
         if let Some(save) = self.flow.unsaved() {
             self.keep(save);
         }
     }
 
-    /// The process dies, and another one goes on from what the store holds.
+    /// Kills the process and resumes in another one from the stored state.
     ///
     /// # Panics
     ///
-    /// When the snapshot cannot be resumed.
+    /// Panics if the snapshot cannot be resumed.
     pub fn crash(&mut self) {
         self.lives += 1;
         self.left.extend(self.open.take());
-        // Whatever the store knows: a request that was begun, and that nobody said to have stayed
-        // here, may have left.
+        // Independently of the store: a request that began and was not reported as unsent may have
+        // been sent.
         self.prompted |= self.left.iter().any(|asked| {
             matches!(&asked.question, Question::Sent { sending, .. } if sending.transmit().endpoint() != Endpoint::Token)
         });
         let kept = self.store.kept.clone();
         if std::mem::take(&mut self.store.is_behind) {
-            // Nobody can keep an interval from what was not written.
+            // An interval that was not written cannot be kept.
             (self.not_before, self.skips) =
                 (self.not_before.min(kept.not_before), self.skips.min(kept.skips));
             self.ended = self.ended.min(kept.ended);
@@ -288,7 +288,7 @@ impl Sim {
         self.flow =
             Flow::resume(Arc::clone(&self.config), &kept.snapshot, self.now()).expect("it resumes");
         (self.mirror.unsigned, self.mirror.draft, self.mirror.dropped) = (0, None, None);
-        // A flow that was over before stays as it ended.
+        // A flow that was over stays as it ended.
         if let Some(grant) =
             self.mirror.grant.as_mut().filter(|_| self.flow.stage() != Stage::Settled)
         {
