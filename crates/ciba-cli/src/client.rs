@@ -1,41 +1,45 @@
 //! From options to a client: files read, secrets fetched, everything checked before anything is
 //! sent.
 
-use std::{path::Path, sync::Arc, time::Duration};
+mod address;
+mod auth;
+mod headers;
+mod metadata;
+
+use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
-    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret,
-    DeliveryMode, Discovery, Issuer, Policy, ProviderMetadata, SoftwareKey,
+    AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Discovery,
+    Issuer, Policy, ProviderMetadata, SoftwareKey,
     config::{Audience, BasicEncoding, ConfigError, MetadataRule},
-    crypto::{AwsLcRs, Verifier},
+    crypto::Verifier,
     http::{LoopbackHttp, Request, Url},
     jose::JwsAlgorithm,
-    json::JsonObject,
     keys::KeySetDocument,
     metadata::{DiscoveryAddress, MetadataError},
     text::plain,
 };
 
+use self::{
+    address::url,
+    auth::{client_auth, request_key},
+    headers::headers,
+};
+pub(crate) use self::{
+    address::{issuer, loopback},
+    metadata::metadata_file,
+};
 use crate::{
     advice::Known,
-    args::{AuthMethod, Basic, Client, Exceptions, Provider},
+    args::{Client, Exceptions, Provider},
+    backend::backend,
     exit::Stop,
-    files::{private_key, read, read_secret},
-    finding, listen,
+    finding,
+    listen::Endpoint,
     proxies::Proxies,
-    request::pair_of,
-    run::start,
     signer::KeyRing,
+    start::start,
 };
-
-/// The environment variable that holds the client secret if no file does.
-pub(crate) const SECRET_VARIABLE: &str = "CIBA_CLIENT_SECRET";
-
-/// The backend for all cryptography: TLS brings it along, it is fast, and its RSA signing is
-/// constant-time.
-pub(crate) const fn backend() -> AwsLcRs {
-    AwsLcRs
-}
 
 /// A client whose files were read and whose options fit together, before the provider's metadata is
 /// known.
@@ -47,7 +51,7 @@ pub(crate) struct Prepared {
     auth: Option<ClientAuth>,
     pub(crate) keys: KeyRing,
     delivery: DeliveryMode,
-    notifications: Option<listen::Endpoint>,
+    pub(crate) notifications: Option<Endpoint>,
     certificate_bound: bool,
     profile: ciba_core::Profile,
     backchannel_endpoint: Option<Url>,
@@ -110,7 +114,7 @@ impl Prepared {
         let endpoint = |option, text: &Option<String>| {
             text.as_deref().map(|text| url(option, text, loopback)).transpose()
         };
-        let audience = options.audience.as_deref().map(audience);
+        let audience = options.audience.as_deref().map(address::audience);
         let is_certified = options.cert.is_some();
         let by_certificate = auth.as_ref().is_some_and(ClientAuth::is_mutual_tls);
         let profile = ciba_core::Profile::from(options.profile.unwrap_or_default());
@@ -128,7 +132,7 @@ impl Prepared {
             auth,
             keys,
             delivery: options.notifications.mode(),
-            notifications: listen::Endpoint::of(&options.notifications, loopback)?,
+            notifications: Endpoint::of(&options.notifications, loopback)?,
             // A certificate that does not authenticate the client can only be there to bind tokens.
             certificate_bound: options.certificate_bound
                 || is_certified && (!by_certificate || profile != ciba_core::Profile::Plain),
@@ -142,7 +146,7 @@ impl Prepared {
             token_audience: options
                 .token_audience
                 .as_deref()
-                .map(self::audience)
+                .map(address::audience)
                 .or_else(|| audience.clone()),
             audience,
             id_token_algorithm: options.id_token_alg,
@@ -151,15 +155,6 @@ impl Prepared {
             exceptions: options.exceptions.clone(),
             user_codes: false,
         })
-    }
-
-    /// Opens the notification endpoint, if there is one: before anything is sent, so that no
-    /// notification is lost.
-    pub(crate) async fn listen(&self) -> Result<Option<listen::Listening>, Stop> {
-        match &self.notifications {
-            Some(endpoint) => endpoint.open().await.map(Some),
-            None => Ok(None),
-        }
     }
 
     /// What a sentence about a failure may need.
@@ -387,212 +382,7 @@ impl Prepared {
     }
 }
 
-/// Reads and tries the header fields of `--header`.
-fn headers(pairs: &[String]) -> Result<Vec<(String, String)>, Stop> {
-    let nowhere = Issuer::parse("https://nowhere.invalid")
-        .map_err(|_| Stop::bug("an issuer cannot be read"))?;
-    let nowhere = Discovery::new(nowhere, DiscoveryAddress::OpenId);
-    let mut headers = Vec::new();
-    for pair in pairs {
-        let (name, value) = pair_of("--header", pair)?;
-        nowhere.clone().header(name, value).map_err(|error| Stop::usage(error.to_string()))?;
-        headers.push((name.to_owned(), value.to_owned()));
-    }
-    Ok(headers)
-}
-
 /// The client does not fit the provider.
 pub(crate) fn cannot_work(findings: &str) -> Stop {
     Stop::usage(format!("this client cannot work with this provider: {findings}"))
-}
-
-/// The issuer of the options, if they name one.
-pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
-    let read = |text: &String| {
-        if let Some((issuer, _)) = text.split_once("/.well-known/") {
-            // What stands before an @ may be a password.
-            let instead = if issuer.contains('@') {
-                String::new()
-            } else {
-                format!(": use --issuer {}", plain(issuer))
-            };
-            return Err(Stop::usage(format!(
-                "--issuer is the issuer, not the address of its metadata document{instead}"
-            )));
-        }
-        Issuer::parse_with(text.as_str(), loopback(options)).map_err(|error| {
-            Stop::usage(format!(
-                "--issuer cannot be used: {error}{}",
-                loopback_advice(text, options)
-            ))
-        })
-    };
-    options.issuer.as_ref().map(read).transpose()
-}
-
-/// What to do about an address that is not https.
-fn loopback_advice(text: &str, options: &Client) -> &'static str {
-    if text.starts_with("http://") && !options.allow_http_loopback {
-        " (for a provider on this machine there is --allow-http-loopback)"
-    } else if !text.contains("://") {
-        " (it begins with https://)"
-    } else {
-        ""
-    }
-}
-
-pub(crate) fn loopback(options: &Client) -> LoopbackHttp {
-    if options.allow_http_loopback {
-        LoopbackHttp::DangerouslyAllowed
-    } else {
-        LoopbackHttp::Refused
-    }
-}
-
-fn url(option: &str, text: &str, loopback: LoopbackHttp) -> Result<Url, Stop> {
-    Url::parse_with(text, loopback)
-        .map_err(|error| Stop::usage(format!("{option} cannot be used: {error}")))
-}
-
-fn audience(text: &str) -> Audience {
-    match text {
-        "issuer" => Audience::Issuer,
-        "endpoint" => Audience::Endpoint,
-        text => Audience::Text(text.to_owned()),
-    }
-}
-
-/// Reads a metadata document from a file. Without an issuer in the options the document's own is
-/// used, because the file is trusted.
-pub(crate) fn metadata_file(
-    path: &Path,
-    issuer: Option<&Issuer>,
-    loopback: LoopbackHttp,
-) -> Result<Result<ProviderMetadata, MetadataError>, Stop> {
-    let shown = path.display();
-    let document = read(path, "--metadata")?;
-    let issuer = match issuer {
-        Some(issuer) => issuer.clone(),
-        None => {
-            let document = JsonObject::from_json(&String::from_utf8_lossy(&document))
-                .map_err(|_| Stop::usage(format!("the metadata file {shown} is not JSON")))?;
-            let named: Option<String> = document.get("issuer").ok().flatten();
-            let named = named
-                .ok_or_else(|| Stop::usage(format!("the metadata file {shown} names no issuer")))?;
-            Issuer::parse_with(&named, loopback).map_err(|error| {
-                Stop::usage(format!(
-                    "the issuer in the metadata file {shown} cannot be used: {error}"
-                ))
-            })?
-        }
-    };
-    match ProviderMetadata::from_json(&issuer, &document) {
-        Err(MetadataError::Unusable(found)) => {
-            Err(Stop::usage(format!("the metadata file {shown} cannot be used: {}", found.fault)))
-        }
-        other => Ok(other),
-    }
-}
-
-/// The method, and its key if it needs one.
-fn client_auth(options: &Client) -> Result<(ClientAuth, Option<SoftwareKey>), Stop> {
-    let has_secret =
-        options.client_secret_file.is_some() || std::env::var_os(SECRET_VARIABLE).is_some();
-    let method = match (options.client_auth, &options.key) {
-        (Some(method), _) => method,
-        (None, Some(_)) => AuthMethod::PrivateKeyJwt,
-        (None, None) if has_secret => AuthMethod::ClientSecretBasic,
-        (None, None) if options.cert.is_some() => {
-            return Err(Stop::usage(
-                "--client-auth is missing: for --cert it is tls_client_auth, or self_signed_tls_client_auth",
-            ));
-        }
-        (None, None) => {
-            return Err(Stop::usage(format!(
-                "nothing proves who the client is: give --key FILE, --client-secret-file FILE, {SECRET_VARIABLE}, or --client-auth none"
-            )));
-        }
-    };
-    let algorithm = options.alg;
-    Ok(match method {
-        AuthMethod::PrivateKeyJwt => {
-            let path = options
-                .key
-                .as_deref()
-                .ok_or_else(|| Stop::usage("private_key_jwt needs --key FILE"))?;
-            let key = named(options, private_key(path, "--key", algorithm)?);
-            let key_id = Some(key.key_id().into());
-            (ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id }, Some(key))
-        }
-        AuthMethod::ClientSecretJwt => {
-            let algorithm = algorithm.unwrap_or(JwsAlgorithm::Hs256);
-            (ClientAuth::ClientSecretJwt { secret: client_secret(options)?, algorithm }, None)
-        }
-        AuthMethod::ClientSecretBasic => {
-            let encoding = match options.basic.unwrap_or_default() {
-                Basic::Encoded => BasicEncoding::Encoded,
-                Basic::Raw => BasicEncoding::Raw,
-            };
-            (ClientAuth::ClientSecretBasic { secret: client_secret(options)?, encoding }, None)
-        }
-        AuthMethod::ClientSecretPost => {
-            (ClientAuth::ClientSecretPost { secret: client_secret(options)? }, None)
-        }
-        AuthMethod::TlsClientAuth => (ClientAuth::TlsClientAuth, None),
-        AuthMethod::SelfSignedTlsClientAuth => (ClientAuth::SelfSignedTlsClientAuth, None),
-        AuthMethod::None => (ClientAuth::None, None),
-    })
-}
-
-/// The key of signed requests: that of `--key`, which may also sign assertions.
-fn request_key(options: &Client, algorithm: JwsAlgorithm) -> Result<SoftwareKey, Stop> {
-    let path =
-        options.key.as_deref().ok_or_else(|| Stop::usage("--signed-request needs --key FILE"))?;
-    if algorithm.is_symmetric() {
-        return Err(Stop::usage(
-            "--signed-request takes no MAC: requests are signed with a private key",
-        ));
-    }
-    private_key(path, "--key", Some(algorithm)).map(|key| named(options, key))
-}
-
-/// The key under the id it is registered under.
-fn named(options: &Client, key: SoftwareKey) -> SoftwareKey {
-    match options.key_id.as_deref() {
-        Some(key_id) => key.with_key_id(key_id),
-        None => key,
-    }
-}
-
-/// The secret, from its file or the environment.
-fn client_secret(options: &Client) -> Result<ClientSecret, Stop> {
-    match &options.client_secret_file {
-        Some(path) => secret_file(path, "--client-secret-file"),
-        None => match std::env::var(SECRET_VARIABLE) {
-            Ok(text) => secret(&text),
-            Err(std::env::VarError::NotPresent) => Err(Stop::usage(format!(
-                "the client secret is missing: give --client-secret-file FILE or set {SECRET_VARIABLE}"
-            ))),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Stop::usage(format!("{SECRET_VARIABLE} is not UTF-8")))
-            }
-        },
-    }
-}
-
-/// Reads a file with a client secret.
-pub(crate) fn secret_file(path: &Path, option: &str) -> Result<ClientSecret, Stop> {
-    let text = String::from_utf8(read_secret(path, option)?).map_err(|_| {
-        Stop::usage(format!("the client secret file {} is not UTF-8", path.display()))
-    })?;
-    secret(&text)
-}
-
-/// A final line break is not part of the secret.
-fn secret(text: &str) -> Result<ClientSecret, Stop> {
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(Stop::usage("the client secret is empty"));
-    }
-    Ok(ClientSecret::new(secret))
 }

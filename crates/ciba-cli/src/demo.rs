@@ -14,11 +14,12 @@ use ciba_test_op::{Client, Provider, ProviderConfig, Server, SystemClock, TestKe
 
 use crate::{
     args::{Demo, Format},
-    client::backend,
+    backend::backend,
     exit::Stop,
     key::public_jwk,
     output::{Reporter, Started, Story},
-    run::{Attempt, Tools, start},
+    run::{Attempt, Tools},
+    start::start,
     transport::Settings,
 };
 

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::{
     args::{Client, Discover, Format, Provider},
-    client::{Prepared, backend, cannot_work, issuer, loopback, metadata_file},
+    backend::backend,
+    client::{Prepared, cannot_work, issuer, loopback, metadata_file},
     exit::Stop,
     output::{Reporter, line},
     run::Attempt,

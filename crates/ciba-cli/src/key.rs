@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{Key, KeyAlgorithm},
-    client::backend,
+    backend::backend,
     entropy::entropy,
     exit::Stop,
     files::{private_file, private_key},

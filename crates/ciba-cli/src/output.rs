@@ -1,24 +1,23 @@
 //! What the command says: lines of JSON for scripts, sentences for people, or the story of the
 //! demonstration.
 
+mod claims;
 mod json;
+mod json_text;
 mod story;
 mod terminal;
 mod text;
+mod voice;
 
-use std::{borrow::Cow, fmt::Debug, io, path::Path, time::Duration};
+use std::{io, path::Path};
 
 use ciba_core::{
     Acknowledgement, Authentication, ClientConfig, DeliveryMode, Event, Failure, Timestamp,
     http::Endpoint,
 };
-use serde::Serialize;
 
-use self::{json::Json, terminal::Terminal, text::Text};
-pub(crate) use self::{
-    json::{escaped, line},
-    story::Story,
-};
+use self::{json::Json, terminal::Terminal, text::Text, voice::Voice};
+pub(crate) use self::{json::line, json_text::escaped, story::Story, voice::Started};
 use crate::{
     advice::Known,
     args::{Format, Report},
@@ -27,42 +26,6 @@ use crate::{
     time,
     wording::quoted,
 };
-
-/// One way to tell what happens.
-trait Voice: Debug + Send {
-    fn started(&mut self, to: &mut Terminal, started: &Started<'_>);
-
-    fn event(&mut self, to: &mut Terminal, event: &Event);
-
-    /// A call of the notification endpoint was refused.
-    fn notification_refused(&mut self, to: &mut Terminal, status: u16, refusal: Refusal);
-
-    /// An error if standard output cannot be written.
-    fn authenticated(
-        &mut self,
-        to: &mut Terminal,
-        authentication: &Authentication,
-        config: &ClientConfig,
-    ) -> io::Result<()>;
-
-    /// A flow ended without an authentication. The sentence about it is the reporter's. `state` is
-    /// the file from which it can be resumed.
-    fn failed(&mut self, to: &mut Terminal, failure: &Failure, state: Option<&Path>);
-
-    /// The test provider's verdict at the end of a demonstration.
-    fn judged(&mut self, _report: &str, _clean: bool) {}
-}
-
-/// A flow that is about to start, or to be resumed.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Started<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) client_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) resumed: bool,
-}
 
 /// Tells the person or the script what happens, in one of the three voices.
 #[derive(Debug)]
@@ -236,16 +199,4 @@ impl Reporter {
             self.say(sentence);
         }
     }
-}
-
-/// The verified claims, without the one that only ties a pushed token to its request. Each is a
-/// name and JSON text, as it was signed.
-fn claims(authentication: &Authentication) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
-    let claims = authentication.id_token().into_iter().flat_map(|token| token.iter_claims());
-    claims.filter(|(name, _)| *name != "urn:openid:params:jwt:claim:auth_req_id")
-}
-
-/// The access token's lifetime, counted from its arrival.
-fn lifetime(authentication: &Authentication) -> Option<Duration> {
-    authentication.expires_at().map(|end| end.since(authentication.received_at()))
 }

@@ -20,6 +20,7 @@ use crate::{
     args::{self, Provider},
     exit::Stop,
     files::{read, read_secret},
+    pair::pair_of,
     wording::reason,
 };
 
@@ -249,9 +250,4 @@ fn standard_input(option: &str) -> Result<Vec<u8>, Stop> {
         )));
     }
     Ok(bytes)
-}
-
-pub(crate) fn pair_of<'a>(option: &str, text: &'a str) -> Result<(&'a str, &'a str), Stop> {
-    text.split_once('=')
-        .ok_or_else(|| Stop::usage(format!("{option} takes NAME=VALUE, and there is no `=`")))
 }

@@ -2,20 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ciba_core::{
-    AuthRequest, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, machine::ResumeError,
-};
+use ciba_core::{ClientConfig, Discovery, Failure, Flow, ProviderMetadata, machine::ResumeError};
 use tokio::time::Instant;
 
 use crate::{
     args,
     client::Prepared,
-    entropy::entropy,
     exit::{self, Stop},
     listen::{Listening, Serving},
     output::{Reporter, Started},
     signals::Signals,
     signer::KeyRing,
+    start::start,
     state_file::{Saved, StateFile},
     time::now,
     transport::{self, Drive, Driven, Halted, HttpLibrary, Settings},
@@ -36,7 +34,7 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Settings::of(&client, report.trace)?.open(client.transport.unwrap_or_default())?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
-    let listening = prepared.listen().await?;
+    let listening = listen(&prepared).await?;
     let reporter = Reporter::new(report, run.show_tokens, client.notifications.mode());
     let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(state, Kept::Nothing);
     let serving = attempt.listen(listening, &http);
@@ -63,14 +61,17 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     attempt.drive(Tools { http, keys: prepared.keys, serving }, config, flow).await
 }
 
-fn started(client: &args::Client, resumed: bool) -> Started<'_> {
-    Started { issuer: client.issuer.as_deref(), client_id: client.client_id.as_deref(), resumed }
+/// Opens the notification endpoint, if there is one: before anything is sent, so that no notification
+/// is lost.
+async fn listen(prepared: &Prepared) -> Result<Option<Listening>, Stop> {
+    match &prepared.notifications {
+        Some(endpoint) => Listening::open(endpoint).await.map(Some),
+        None => Ok(None),
+    }
 }
 
-/// Starts a flow; what core finds wrong with the request is a mistake in the options.
-pub(crate) fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Result<Flow, Stop> {
-    Flow::start(Arc::clone(config), request, entropy()?, now())
-        .map_err(|error| Stop::usage(format!("this request cannot be sent: {error}")))
+fn started(client: &args::Client, resumed: bool) -> Started<'_> {
+    Started { issuer: client.issuer.as_deref(), client_id: client.client_id.as_deref(), resumed }
 }
 
 pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
@@ -79,7 +80,7 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     let prepared = Prepared::new(&client)?;
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Settings::of(&client, report.trace)?.open(client.transport.unwrap_or_default())?;
-    let listening = prepared.listen().await?;
+    let listening = listen(&prepared).await?;
     let place = state.path().display().to_string();
     let reporter = Reporter::new(report, run.show_tokens, client.notifications.mode());
     let mut attempt = Attempt::begin(reporter, run.timeout)?.keeping(Some(state), Kept::Flow);

@@ -9,8 +9,11 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::{open, secret, why};
-use crate::{client::backend, exit::Stop};
+use super::{
+    key::why,
+    read::{open, secret},
+};
+use crate::{backend::backend, exit::Stop};
 
 /// A certificate, the chain above it and its private key, all in PEM.
 pub(crate) struct Pair {

@@ -15,9 +15,8 @@ use tokio::net::TcpSocket;
 
 use crate::{
     args::{Op, OpProfile, Personality, ReadyAuth},
-    client::secret_file,
     exit::Stop,
-    files::{private_file, private_key},
+    files::{private_file, private_key, secret_file},
     key,
     wording::{quoted, reason},
 };

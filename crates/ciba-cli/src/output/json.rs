@@ -3,16 +3,21 @@
 //! Events and failures are core's, in core's words. What a provider sent as JSON is copied as it
 //! was received, and nothing in it is interpreted.
 
-use std::{borrow::Cow, fmt::Write as _, io, path::Path};
+use std::{borrow::Cow, io, path::Path};
 
 use ciba_core::{
     Authentication, ClientConfig, Event, Failure, Person, Timestamp, answer::Deviation,
-    evidence::Difference, json::JsonObject, text::is_plain,
+    evidence::Difference, json::JsonObject,
 };
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
-use super::{Started, Terminal, Voice};
+use super::{
+    claims::{claims, lifetime},
+    json_text::{compact, escaped},
+    terminal::Terminal,
+    voice::{Started, Voice},
+};
 use crate::{listen::Refusal, stdio::try_put, time};
 
 /// The voice of `--output json`.
@@ -139,7 +144,7 @@ impl<'a> Authenticated<'a> {
             },
             not_granted: NotGranted::of(authentication.difference()),
             token_type: authentication.token_type(),
-            expires_in: super::lifetime(authentication).map(|life| life.as_secs()),
+            expires_in: lifetime(authentication).map(|life| life.as_secs()),
             has_refresh_token: refresh_token.is_some(),
             deviations: authentication.deviations().collect(),
             tokens: show_tokens.then(|| Tokens {
@@ -206,7 +211,7 @@ struct Claims<'a>(&'a Authentication);
 
 impl Serialize for Claims<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(super::claims(self.0).map(|(name, value)| (name, Received(value))))
+        to.collect_map(claims(self.0).map(|(name, value)| (name, Received(value))))
     }
 }
 
@@ -237,38 +242,9 @@ fn written(line: &impl Serialize) -> String {
     escaped(&compact(&serde_json::to_string(line).unwrap_or_default()))
 }
 
-/// JSON text on one line for a terminal: characters that control the terminal or are invisible are
-/// escaped. JSON allows them unescaped, in strings only.
-pub(crate) fn escaped(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_plain(c) {
-            out.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        }
-    }
-    out
-}
-
-/// JSON text without the white space between its tokens.
-pub(super) fn compact(json: &str) -> Cow<'_, str> {
-    if !json.contains(|c: char| c.is_ascii_whitespace()) {
-        return json.into();
-    }
-    let (mut in_string, mut is_escaped) = (false, false);
-    let is_kept = |c: &char| {
-        in_string ^= *c == '"' && !is_escaped;
-        is_escaped = in_string && *c == '\\' && !is_escaped;
-        in_string || !c.is_ascii_whitespace()
-    };
-    json.chars().filter(is_kept).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use ciba_core::text::is_plain;
     use serde_json::json;
 
     use super::*;

@@ -6,7 +6,11 @@ use ciba_core::{
     Authentication, ClientConfig, Event, Failure, http::Endpoint, machine::WaitReason, text::plain,
 };
 
-use super::{Started, Terminal, Voice, text};
+use super::{
+    terminal::Terminal,
+    text,
+    voice::{Started, Voice},
+};
 use crate::{
     listen::Refusal,
     stdio::{put, try_put},

@@ -7,7 +7,12 @@ use ciba_core::{
     answer::Deviation, http::Endpoint, machine::WaitReason, text::plain,
 };
 
-use super::{Started, Terminal, Voice, json::compact};
+use super::{
+    claims::{self, lifetime},
+    json_text::compact,
+    terminal::Terminal,
+    voice::{Started, Voice},
+};
 use crate::{listen::Refusal, stdio::try_put, time};
 
 /// The voice of `--output text`.
@@ -173,7 +178,7 @@ fn authenticated(
             let _ = writeln!(text, "{what} {}", plain(&compact(value)));
         }
     }
-    let lifetime = super::lifetime(authentication)
+    let lifetime = lifetime(authentication)
         .map(|life| format!(", valid for {} s", life.as_secs()))
         .unwrap_or_default();
     let refresh =
@@ -227,10 +232,10 @@ fn received(at: Timestamp, now: Timestamp) -> String {
 
 /// A table of claims.
 pub(super) fn claims(authentication: &Authentication) -> String {
-    let names = super::claims(authentication).map(|(name, _)| name.chars().count());
+    let names = claims::claims(authentication).map(|(name, _)| name.chars().count());
     let width = names.max().unwrap_or_default().min(24);
     let mut text = String::new();
-    for (name, claim) in super::claims(authentication) {
+    for (name, claim) in claims::claims(authentication) {
         let _ = writeln!(text, "  {:width$}  {}", plain(&name), shown(claim));
     }
     text

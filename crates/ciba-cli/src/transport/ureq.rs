@@ -16,8 +16,9 @@ use ciba_ureq::{
 use tokio::task::spawn_blocking;
 
 use super::{
-    Drive, Driven, Files, Halted, HttpLibrary, failure_of, no_tls, show, unanswered, unobtainable,
-    unusable_ca,
+    failure::{failure_of, unanswered, unobtainable},
+    library::{Drive, Driven, Halted, HttpLibrary},
+    setup::{Files, no_tls, show, unusable_ca},
 };
 use crate::{exit::Stop, proxies::Proxies, time::now, watcher::Watcher};
 

@@ -1,0 +1,50 @@
+//! What both libraries are set up with.
+
+use std::path::Path;
+
+use crate::{
+    exit::Stop,
+    files::{Pair, no_certificate},
+    stdio::put_error,
+};
+
+/// The files of the settings, read.
+pub(super) struct Files<'a> {
+    pub(super) ca: Option<(&'a Path, Vec<u8>)>,
+    pub(super) certificate: Option<ClientPem>,
+}
+
+/// Both files of the client certificate.
+pub(super) struct ClientPem {
+    pub(super) pair: Pair,
+    shown: String,
+}
+
+impl ClientPem {
+    pub(super) fn read((certificate, key): (&Path, &Path)) -> Result<Self, Stop> {
+        Ok(Self {
+            pair: Pair::read((certificate, "--cert"), (key, "--cert-key"))?,
+            shown: format!("{} with {}", certificate.display(), key.display()),
+        })
+    }
+
+    pub(super) fn unusable(&self, error: &dyn std::error::Error) -> Stop {
+        Stop::usage(format!("the client certificate {} cannot be used: {error}", self.shown))
+    }
+}
+
+pub(super) fn unusable_ca(path: &Path, pem: &[u8]) -> Stop {
+    Stop::usage(format!(
+        "the file of --ca-cert cannot be used: {} {}",
+        path.display(),
+        no_certificate(pem)
+    ))
+}
+
+pub(super) fn no_tls() -> Stop {
+    Stop::bug("TLS cannot be set up on this machine")
+}
+
+pub(super) fn show(exchange: &ciba_core::http::Exchange<'_>) {
+    put_error(&format!("ciba: trace: {exchange}"));
+}
