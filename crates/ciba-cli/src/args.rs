@@ -1,6 +1,7 @@
 //! The command line: commands and options.
 
 mod by_name;
+mod choices;
 mod exceptions;
 mod notifications;
 mod op;
@@ -9,7 +10,7 @@ mod values;
 
 use std::path::PathBuf;
 
-use ciba_core::{config::FapiCiba, expect::AcrRule, jose::JwsAlgorithm};
+use ciba_core::{Profile, config::BasicEncoding, expect::AcrRule, jose::JwsAlgorithm};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -17,9 +18,10 @@ use serde_json::Value;
 use crate::exit::Stop;
 
 pub(crate) use self::{
+    choices::{AuthMethod, FAPI_CIBA, by_name},
     exceptions::Exceptions,
-    notifications::{Delivery, Notifications},
-    op::{Op, OpProfile, Personality, ReadyAuth},
+    notifications::Notifications,
+    op::Op,
     provider::Provider,
 };
 
@@ -64,8 +66,8 @@ pub(crate) enum Key {
     /// Generate a private key and write it as a JWK that only its owner can read.
     New {
         /// The signature algorithm the key is for.
-        #[arg(long, value_enum)]
-        alg: KeyAlgorithm,
+        #[arg(long, value_parser = choices::among(choices::KEY_ALGORITHMS))]
+        alg: JwsAlgorithm,
         /// The file to write (never overwritten); without it the key goes to standard output.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -76,23 +78,9 @@ pub(crate) enum Key {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The algorithm to register for, if the file does not say (RSA in PEM: RS256).
-        #[arg(long, value_name = "ALG", value_parser = values::algorithm)]
+        #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>())]
         alg: Option<JwsAlgorithm>,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KeyAlgorithm {
-    #[value(name = "ES256")]
-    Es256,
-    #[value(name = "ES384")]
-    Es384,
-    #[value(name = "EdDSA")]
-    EdDsa,
-    #[value(name = "RS256")]
-    Rs256,
-    #[value(name = "PS256")]
-    Ps256,
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +168,8 @@ pub(crate) struct Client {
     pub(crate) client_id: Option<String>,
     /// The client authentication method [default: private_key_jwt with --key, client_secret_basic
     /// with a secret].
-    #[arg(long, value_enum, value_name = "METHOD", help_heading = "Client")]
+    #[arg(long, value_parser = choices::any::<AuthMethod>(), value_name = "METHOD", help_heading = "Client")]
+    #[serde(with = "by_name")]
     pub(crate) client_auth: Option<AuthMethod>,
     /// The private key: a JWK, or PEM of PKCS#8, PKCS#1 or SEC1.
     #[arg(long, value_name = "FILE", help_heading = "Client")]
@@ -190,7 +179,7 @@ pub(crate) struct Client {
     #[arg(long, value_name = "KID", help_heading = "Client")]
     pub(crate) key_id: Option<String>,
     /// The algorithm to sign with [default: that of the key].
-    #[arg(long, value_name = "ALG", value_parser = values::algorithm, help_heading = "Client")]
+    #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) alg: Option<JwsAlgorithm>,
     /// A file with the client secret [default: the environment variable CIBA_CLIENT_SECRET].
@@ -198,8 +187,9 @@ pub(crate) struct Client {
     #[serde(serialize_with = "absolute")]
     pub(crate) client_secret_file: Option<PathBuf>,
     /// How client_secret_basic encodes id and secret [default: encoded].
-    #[arg(long, value_enum, help_heading = "Client")]
-    pub(crate) basic: Option<Basic>,
+    #[arg(long, value_parser = choices::any::<BasicEncoding>(), help_heading = "Client")]
+    #[serde(with = "by_name")]
+    pub(crate) basic: Option<BasicEncoding>,
     /// The audience of client assertions: `issuer`, `endpoint` or a fixed text [default: issuer].
     #[arg(long, value_name = "AUD", help_heading = "Client")]
     pub(crate) audience: Option<String>,
@@ -207,11 +197,11 @@ pub(crate) struct Client {
     #[arg(long, value_name = "AUD", help_heading = "Client")]
     pub(crate) token_audience: Option<String>,
     /// The registered signature algorithm of ID Tokens [default: RS256].
-    #[arg(long, value_name = "ALG", value_parser = values::algorithm, help_heading = "Client")]
+    #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) id_token_alg: Option<JwsAlgorithm>,
     /// Sign authentication requests with --key and this algorithm [default: not signed].
-    #[arg(long, value_name = "ALG", value_parser = values::algorithm, help_heading = "Client")]
+    #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) signed_request: Option<JwsAlgorithm>,
     /// The client certificate of mutual TLS and the chain above it, PEM. Unless --client-auth is one
@@ -225,7 +215,8 @@ pub(crate) struct Client {
     pub(crate) cert_key: Option<PathBuf>,
     /// The security profile to keep; a client that breaks it is refused before anything is sent
     /// [default: plain].
-    #[arg(long, value_enum, help_heading = "Client")]
+    #[arg(long, value_parser = choices::any::<Profile>(), help_heading = "Client")]
+    #[serde(with = "by_name")]
     pub(crate) profile: Option<Profile>,
 
     /// Registered for certificate-bound access tokens; only a file says so.
@@ -292,8 +283,8 @@ pub(crate) struct Request {
     #[arg(long, help_heading = "Request")]
     pub(crate) require_granted: bool,
     /// How the `acr` of the ID Token is compared with --acr-values [default: if-present].
-    #[arg(long, value_enum, value_name = "RULE", help_heading = "Request")]
-    pub(crate) acr_rule: Option<HoldAcr>,
+    #[arg(long, value_parser = choices::any::<AcrRule>(), value_name = "RULE", help_heading = "Request")]
+    pub(crate) acr_rule: Option<AcrRule>,
     /// State that the parameters of this request distinguish it from every other one, so that
     /// FAPI-CIBA requires no binding message.
     #[arg(long, help_heading = "Request")]
@@ -342,86 +333,6 @@ pub(crate) enum Transport {
     Reqwest,
     /// Blocking.
     Ureq,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AuthMethod {
-    #[value(name = "private_key_jwt")]
-    PrivateKeyJwt,
-    #[value(name = "client_secret_jwt")]
-    ClientSecretJwt,
-    #[value(name = "client_secret_basic")]
-    ClientSecretBasic,
-    #[value(name = "client_secret_post")]
-    ClientSecretPost,
-    #[value(name = "tls_client_auth")]
-    TlsClientAuth,
-    #[value(name = "self_signed_tls_client_auth")]
-    SelfSignedTlsClientAuth,
-    #[value(name = "none")]
-    None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Profile {
-    /// CIBA Core 1.0.
-    #[default]
-    Plain,
-    /// FAPI-CIBA, Implementer's Draft 1 of 2019, on FAPI 1.0 Advanced: the one that is certified.
-    #[value(alias = "fapi-ciba-id1")]
-    FapiCiba,
-    /// FAPI-CIBA, working draft -03, on FAPI 1.0 Advanced: requests may be unsigned.
-    #[value(name = "fapi-ciba-03-on-fapi-1")]
-    #[serde(rename = "fapi-ciba-03-on-fapi-1")]
-    FapiCiba03OnFapi1,
-    /// FAPI-CIBA, working draft -03, on the FAPI 2.0 Security Profile: EdDSA is allowed, the
-    /// audience of assertions is the issuer, and the metadata must be discovered.
-    #[value(name = "fapi-ciba-03-on-fapi-2")]
-    #[serde(rename = "fapi-ciba-03-on-fapi-2")]
-    FapiCiba03OnFapi2,
-}
-
-impl From<Profile> for ciba_core::Profile {
-    fn from(profile: Profile) -> Self {
-        match profile {
-            Profile::Plain => Self::Plain,
-            Profile::FapiCiba => Self::FapiCiba(FapiCiba::Id1),
-            Profile::FapiCiba03OnFapi1 => Self::FapiCiba(FapiCiba::Draft03OnFapi1),
-            Profile::FapiCiba03OnFapi2 => Self::FapiCiba(FapiCiba::Draft03OnFapi2),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum HoldAcr {
-    /// It may be missing; otherwise it must be one of them.
-    IfPresent,
-    /// It must be one of them.
-    Require,
-    /// It is only reported, for providers that always send the same value.
-    Report,
-}
-
-impl From<HoldAcr> for AcrRule {
-    fn from(rule: HoldAcr) -> Self {
-        match rule {
-            HoldAcr::IfPresent => Self::IfPresent,
-            HoldAcr::Require => Self::Require,
-            HoldAcr::Report => Self::Report,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Basic {
-    /// Form-encoded, as RFC 6749 2.3.1 requires.
-    #[default]
-    Encoded,
-    /// Unchanged, for servers that do not decode them.
-    Raw,
 }
 
 impl Client {

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use ciba_core::{
     AuthRequest, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, DeliveryMode, Discovery,
-    Issuer, Policy, ProviderMetadata, SoftwareKey,
+    Issuer, Policy, Profile, ProviderMetadata, SoftwareKey,
     config::{Audience, BasicEncoding, ConfigError, MetadataRule},
     crypto::Verifier,
     http::{LoopbackHttp, Request, Url},
@@ -53,7 +53,7 @@ pub(crate) struct Prepared {
     delivery: DeliveryMode,
     pub(crate) notifications: Option<Endpoint>,
     certificate_bound: bool,
-    profile: ciba_core::Profile,
+    profile: Profile,
     backchannel_endpoint: Option<Url>,
     token_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
@@ -117,11 +117,12 @@ impl Prepared {
         let audience = options.audience.as_deref().map(address::audience);
         let is_certified = options.cert.is_some();
         let by_certificate = auth.as_ref().is_some_and(ClientAuth::is_mutual_tls);
-        let profile = ciba_core::Profile::from(options.profile.unwrap_or_default());
+        let profile = options.profile.unwrap_or_default();
         let requests = options.signed_request;
         let requests = requests.map(|algorithm| request_key(options, algorithm)).transpose()?;
         // As in core: the key that authenticates also signs what the profile requires to be signed.
-        let demands = matches!(profile, ciba_core::Profile::FapiCiba(edition) if edition.requires_signed_requests());
+        let demands =
+            matches!(profile, Profile::FapiCiba(edition) if edition.requires_signed_requests());
         let signs_by_profile = demands && requests.is_none() && key.is_some();
         let requests = requests.or_else(|| key.clone().filter(|_| signs_by_profile));
         let keys = KeyRing { assertions: key, requests };
@@ -135,7 +136,7 @@ impl Prepared {
             notifications: Endpoint::of(&options.notifications, loopback)?,
             // A certificate that does not authenticate the client can only be there to bind tokens.
             certificate_bound: options.certificate_bound
-                || is_certified && (!by_certificate || profile != ciba_core::Profile::Plain),
+                || is_certified && (!by_certificate || profile != Profile::Plain),
             profile,
             backchannel_endpoint: endpoint(
                 "--backchannel-endpoint",
@@ -277,7 +278,7 @@ impl Prepared {
     // Ruling 38: otherwise a wrong assumption is discovered only after the person has approved.
     pub(crate) fn assumption(&self, metadata: &ProviderMetadata) -> Option<String> {
         // A profile has a finding of its own for this.
-        if self.id_token_algorithm.is_some() || self.profile != ciba_core::Profile::Plain {
+        if self.id_token_algorithm.is_some() || self.profile != Profile::Plain {
             return None;
         }
         let expected = self.id_token_algorithm();

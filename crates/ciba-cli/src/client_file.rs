@@ -12,11 +12,10 @@ use ciba_core::{
     jose::JwsAlgorithm,
     text::plain,
 };
-use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    args::{Client, Notifications, Provider},
+    args::{Client, Notifications, Provider, by_name},
     client::loopback,
     exit::Stop,
     files::read,
@@ -128,7 +127,7 @@ impl<'a> File<'a> {
             provider,
             ca_cert: self.file("ca_file")?,
             client_id: Some(self.registration.client_id().as_str().to_owned()),
-            client_auth: self.named("token_endpoint_auth_method", named)?,
+            client_auth: self.named("token_endpoint_auth_method", by_name)?,
             key: self.file("key_file")?,
             alg: self.named("token_endpoint_auth_signing_alg", JwsAlgorithm::from_name)?,
             client_secret_file: self.file("client_secret_file")?,
@@ -137,12 +136,12 @@ impl<'a> File<'a> {
                 .named("backchannel_authentication_request_signing_alg", JwsAlgorithm::from_name)?,
             cert: self.file("cert_file")?,
             cert_key: self.file("cert_key_file")?,
-            profile: self.named("profile", named)?,
+            profile: self.named("profile", by_name)?,
             certificate_bound: self
                 .get("tls_client_certificate_bound_access_tokens")?
                 .unwrap_or(false),
             notifications: Notifications {
-                delivery: self.named("backchannel_token_delivery_mode", named)?,
+                delivery: self.named("backchannel_token_delivery_mode", by_name)?,
                 listen: endpoint.as_ref().and_then(address),
                 notification_path: endpoint.as_ref().map(|url| url.path().to_owned()),
                 listen_cert: self.file("listen_cert_file")?,
@@ -211,27 +210,9 @@ fn address(endpoint: &Url) -> Option<SocketAddr> {
     Some((host.parse::<IpAddr>().ok()?, endpoint.port()).into())
 }
 
-/// The value of an option by its name, which is core's.
-fn named<T: ValueEnum>(name: &str) -> Option<T> {
-    T::from_str(name, false).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use ciba_core::{DeliveryMode, Profile};
-
     use super::*;
-    use crate::args;
-
-    #[test]
-    fn every_name_of_core_is_a_value_of_an_option() {
-        for profile in Profile::ALL {
-            assert!(named::<args::Profile>(profile.name()).is_some(), "{profile:?}");
-        }
-        for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
-            assert!(named::<args::Delivery>(mode.name()).is_some(), "{mode:?}");
-        }
-    }
 
     #[test]
     fn an_option_that_is_given_wins_and_every_other_is_taken_from_the_rest() {

@@ -6,7 +6,7 @@ use ciba_core::{SoftwareKey, jose::JwsAlgorithm, keys::PrivateJwk};
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Key, KeyAlgorithm},
+    args::Key,
     backend::backend,
     entropy::entropy,
     exit::Stop,
@@ -22,14 +22,7 @@ pub(crate) fn run(command: Key) -> Result<u8, Stop> {
     }
 }
 
-fn new(algorithm: KeyAlgorithm, out: Option<PathBuf>) -> Result<u8, Stop> {
-    let algorithm = match algorithm {
-        KeyAlgorithm::Es256 => JwsAlgorithm::Es256,
-        KeyAlgorithm::Es384 => JwsAlgorithm::Es384,
-        KeyAlgorithm::EdDsa => JwsAlgorithm::EdDsa,
-        KeyAlgorithm::Rs256 => JwsAlgorithm::Rs256,
-        KeyAlgorithm::Ps256 => JwsAlgorithm::Ps256,
-    };
+fn new(algorithm: JwsAlgorithm, out: Option<PathBuf>) -> Result<u8, Stop> {
     let jwk = new_jwk(algorithm)?;
     let jwk = jwk.expose();
     let Some(path) = out else {

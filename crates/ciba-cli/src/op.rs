@@ -4,13 +4,13 @@ mod ready;
 mod registration;
 
 use ciba_test_op::{
-    Client, ClientAuthentication, Endpoint, NamedAuthorities, Provider, ProviderConfig,
-    RunningServer, Server, SystemClock,
+    Client, ClientAuthentication, Endpoint, NamedAuthorities, Personality, Provider,
+    ProviderConfig, RunningServer, Server, SystemClock,
 };
 
 use self::ready::Ready;
 use crate::{
-    args::{Op, OpProfile, Personality},
+    args::{FAPI_CIBA, Op},
     exit::{self, Stop},
     files::read,
     output::escaped,
@@ -83,9 +83,9 @@ fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer,
     let mut wrong = None;
     let provider = |issuer: &str| {
         let base = match (options.personality, options.profile) {
-            (Personality::Generic, OpProfile::Plain) => ProviderConfig::generic(issuer),
-            (Personality::Generic, OpProfile::FapiCiba) => ProviderConfig::fapi_ciba(issuer),
             (Personality::Idura, _) => ProviderConfig::idura(issuer).interval(3),
+            (_, FAPI_CIBA) => ProviderConfig::fapi_ciba(issuer),
+            (_, _) => ProviderConfig::generic(issuer),
         };
         let config = clients.into_iter().fold(base.clone(), ProviderConfig::client);
         Provider::new(config).unwrap_or_else(|error| {

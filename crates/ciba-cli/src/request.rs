@@ -56,7 +56,7 @@ impl args::Request {
             request = request.unique_context();
         }
         if let Some(rule) = self.acr_rule {
-            request = request.expecting(Expectations::new().acr(rule.into()));
+            request = request.expecting(Expectations::new().acr(rule));
         }
         if self.require_granted {
             request = request.require_granted();

@@ -8,6 +8,7 @@ use std::{
     process::Child,
 };
 
+use ciba_core::AuthRequest;
 use serde_json::{Value, json};
 use support::{Ended, Folder, Op, Say, ciba, command, ended, signal};
 
@@ -21,8 +22,15 @@ struct Running {
 impl Running {
     fn start(more: &[&str]) -> Self {
         let folder = Folder::new();
-        let mut child =
-            command().args(["op", "--client-dir", &folder.text("")]).args(more).spawn().unwrap();
+        let directory = folder.text("");
+        Self::writing(folder, &directory, more)
+    }
+
+    /// Started in a folder, with the directory for the ready client.
+    fn writing(folder: Folder, directory: &str, more: &[&str]) -> Self {
+        let mut command = command();
+        command.current_dir(folder.path("")).args(["op", "--client-dir", directory]).args(more);
+        let mut child = command.spawn().unwrap();
         let mut first = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
         let issuer =
@@ -106,6 +114,27 @@ fn a_client_is_read_from_the_file_of_the_provider() {
             ciba([&["authenticate"], &options[..], request, &["--client-id", "x"]].concat());
         assert_ne!(other.code, 0, "{op:?}: {other:?}");
     }
+}
+
+/// The README's words, in another working directory than the file's: `ciba op --tls --client-dir
+/// here`, and `Client::from_file("here/client.json")`.
+#[test]
+fn a_program_reads_the_client_from_the_file_of_the_provider() {
+    let running = Running::writing(Folder::new(), "here", &["--tls"]);
+    // What the file names is beside it, also after both were moved.
+    std::fs::rename(running.folder.path("here"), running.folder.path("there")).unwrap();
+    let file = running.folder.path("there/client.json");
+    let request = || AuthRequest::login("approve").binding_message("W4SCT");
+
+    let client = ciba_ureq::Client::from_file(&file).connect().unwrap();
+    let blocking = client.authenticate(request()).unwrap();
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let waited = runtime.block_on(async {
+        let client = ciba_reqwest::Client::from_file(&file).connect().await.unwrap();
+        client.authenticate(request()).await.unwrap()
+    });
+    assert_eq!(blocking.subject().unwrap(), waited.subject().unwrap());
 }
 
 #[test]

@@ -1,19 +1,20 @@
-//! A signature algorithm beside a saved flow: by its name, and never one that is not known, which
-//! would fall back to another.
+//! A named value beside a saved flow: by its name, and never one that is not known, which would fall
+//! back to another.
 
-use ciba_core::jose::JwsAlgorithm;
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
 
-pub(super) fn serialize<S: Serializer>(
-    algorithm: &Option<JwsAlgorithm>,
+use super::choices::{self, Named};
+
+pub(super) fn serialize<T: Named, S: Serializer>(
+    value: &Option<T>,
     to: S,
 ) -> Result<S::Ok, S::Error> {
-    algorithm.map(JwsAlgorithm::name).serialize(to)
+    value.and_then(choices::name_of).serialize(to)
 }
 
-pub(super) fn deserialize<'a, D: Deserializer<'a>>(
+pub(super) fn deserialize<'a, T: Named, D: Deserializer<'a>>(
     from: D,
-) -> Result<Option<JwsAlgorithm>, D::Error> {
-    let name = Option::<String>::deserialize(from)?;
-    name.map(|name| super::values::algorithm(&name).map_err(D::Error::custom)).transpose()
+) -> Result<Option<T>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    choices::by_name(&name).map(Some).ok_or_else(|| D::Error::custom("an unknown name"))
 }

@@ -14,10 +14,7 @@ pub(crate) struct Exceptions {
     #[arg(long, value_name = "SECONDS", value_parser = super::values::tolerance, help_heading = "Exceptions")]
     pub(crate) clock_skew: Option<u64>,
     /// Skip a check against the provider's metadata, if that is known to be wrong; repeatable.
-    /// The rules are delivery-mode, authentication-method, authentication-algorithm,
-    /// id-token-algorithm, request-algorithm, certificate-bound-tokens, user-codes and
-    /// internal-address.
-    #[arg(long, value_name = "RULE", value_parser = super::values::metadata_rule, help_heading = "Exceptions")]
+    #[arg(long, value_name = "RULE", value_parser = super::choices::metadata_rules(), help_heading = "Exceptions")]
     pub(crate) ignore_metadata: Vec<String>,
     /// Treat tokens without a `token_type` as Bearer.
     #[arg(long, help_heading = "Exceptions")]

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use ciba_core::DeliveryMode;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
+
+use super::{by_name, choices};
 
 /// How the result reaches this client. Kept beside a saved flow, so that `ciba resume` listens
 /// again.
@@ -12,8 +14,9 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub(crate) struct Notifications {
     /// The registered delivery mode [default: poll].
-    #[arg(long, value_enum, value_name = "MODE", help_heading = "Notifications")]
-    pub(crate) delivery: Option<Delivery>,
+    #[arg(long, value_parser = choices::any::<DeliveryMode>(), value_name = "MODE", help_heading = "Notifications")]
+    #[serde(with = "by_name")]
+    pub(crate) delivery: Option<DeliveryMode>,
     /// Listen here for notifications (ping and push); https with --listen-cert and --listen-key,
     /// plain http only on loopback with --allow-http-loopback.
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Notifications")]
@@ -31,31 +34,9 @@ pub(crate) struct Notifications {
     pub(crate) listen_key: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Delivery {
-    /// The client polls the token endpoint.
-    #[default]
-    Poll,
-    /// The provider notifies the client when the result is ready.
-    Ping,
-    /// The provider sends the tokens to the client.
-    Push,
-}
-
-impl From<Delivery> for DeliveryMode {
-    fn from(delivery: Delivery) -> Self {
-        match delivery {
-            Delivery::Poll => Self::Poll,
-            Delivery::Ping => Self::Ping,
-            Delivery::Push => Self::Push,
-        }
-    }
-}
-
 impl Notifications {
     /// The registered mode.
     pub(crate) fn mode(&self) -> DeliveryMode {
-        self.delivery.unwrap_or_default().into()
+        self.delivery.unwrap_or(DeliveryMode::Poll)
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use ciba_core::{DeliveryMode, Profile, jose::JwsAlgorithm};
+use ciba_test_op::Personality;
+use clap::Args;
 
-use super::Delivery;
+use super::choices::{self, AuthMethod};
 
 #[derive(Debug, Args)]
 pub(crate) struct Op {
@@ -16,11 +18,11 @@ pub(crate) struct Op {
     #[arg(long)]
     pub(crate) tls: bool,
     /// How the provider behaves.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choices::any::<Personality>(), default_value = "generic")]
     pub(crate) personality: Personality,
     /// The rules that the provider enforces.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) profile: OpProfile,
+    #[arg(long, value_parser = choices::among(choices::OP_PROFILES), default_value = "plain")]
+    pub(crate) profile: Profile,
     /// Also register the clients of this JSON file: one client or an array of clients, each with
     /// the members of OpenID Connect client metadata, such as client_id, client_secret and
     /// backchannel_client_notification_endpoint.
@@ -39,67 +41,16 @@ pub(crate) struct Op {
     #[arg(long, value_name = "DIR")]
     pub(crate) client_dir: Option<PathBuf>,
     /// The delivery mode of the ready client.
-    #[arg(long, value_enum, default_value_t, value_name = "MODE", help_heading = "Ready client")]
-    pub(crate) delivery: Delivery,
+    #[arg(long, value_parser = choices::any::<DeliveryMode>(), default_value = "poll", value_name = "MODE", help_heading = "Ready client")]
+    pub(crate) delivery: DeliveryMode,
     /// The authentication method of the ready client.
-    #[arg(long, value_enum, default_value_t, value_name = "METHOD", help_heading = "Ready client")]
-    pub(crate) client_auth: ReadyAuth,
+    #[arg(long, value_parser = choices::any::<AuthMethod>(), default_value = "private_key_jwt", value_name = "METHOD", help_heading = "Ready client")]
+    pub(crate) client_auth: AuthMethod,
     /// Sign the authentication requests of the ready client [default: ES256 with --profile
     /// fapi-ciba, otherwise not signed].
-    #[arg(long, value_name = "ALG", value_parser = super::values::algorithm, help_heading = "Ready client")]
-    pub(crate) signed_request: Option<ciba_core::jose::JwsAlgorithm>,
+    #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Ready client")]
+    pub(crate) signed_request: Option<JwsAlgorithm>,
     /// Let the ready client send user codes; the hint `user-code:1234` is a person with that code.
     #[arg(long, help_heading = "Ready client")]
     pub(crate) user_codes: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Personality {
-    /// An OpenID provider that follows the specifications.
-    #[default]
-    Generic,
-    /// Answers as Idura Verify does.
-    Idura,
-}
-
-/// What the provider holds its clients to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum OpProfile {
-    /// CIBA Core 1.0.
-    #[default]
-    Plain,
-    /// FAPI-CIBA, Implementer's Draft 1.
-    FapiCiba,
-}
-
-/// What a client can be made ready for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum ReadyAuth {
-    #[default]
-    #[value(name = "private_key_jwt")]
-    PrivateKeyJwt,
-    #[value(name = "client_secret_basic")]
-    ClientSecretBasic,
-    #[value(name = "client_secret_post")]
-    ClientSecretPost,
-    #[value(name = "client_secret_jwt")]
-    ClientSecretJwt,
-    #[value(name = "tls_client_auth")]
-    TlsClientAuth,
-    #[value(name = "self_signed_tls_client_auth")]
-    SelfSignedTlsClientAuth,
-    #[value(name = "none")]
-    None,
-}
-
-impl ReadyAuth {
-    /// Whether the method needs a client secret.
-    pub(crate) const fn by_secret(self) -> bool {
-        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost | Self::ClientSecretJwt)
-    }
-
-    /// Whether the method is a client certificate.
-    pub(crate) const fn by_certificate(self) -> bool {
-        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
-    }
 }

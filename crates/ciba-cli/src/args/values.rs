@@ -1,7 +1,5 @@
 //! How clap reads the values of options.
 
-use ciba_core::{config::MetadataRule, jose::JwsAlgorithm};
-
 /// Reads a text that is not empty: an empty one would be left out of the request silently.
 pub(super) fn text(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
@@ -21,22 +19,4 @@ pub(super) fn tolerance(text: &str) -> Result<u64, &'static str> {
         .ok()
         .filter(|seconds| *seconds <= 300)
         .ok_or("it is a whole number of seconds, at most 300")
-}
-
-/// Reads the name of an algorithm.
-pub(super) fn algorithm(name: &str) -> Result<JwsAlgorithm, String> {
-    JwsAlgorithm::from_name(name).ok_or_else(|| {
-        let names: Vec<&str> = JwsAlgorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-        format!("it must be one of {}", names.join(", "))
-    })
-}
-
-/// Reads the name of a check against metadata.
-pub(super) fn metadata_rule(name: &str) -> Result<String, String> {
-    let names = MetadataRule::ALL.map(MetadataRule::name);
-    if names.contains(&name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!("it must be one of {}", names.join(", ")))
-    }
 }

@@ -1,9 +1,9 @@
 //! How the client proves who it is, and the keys it signs with.
 
-use ciba_core::{ClientAuth, ClientSecret, SoftwareKey, config::BasicEncoding, jose::JwsAlgorithm};
+use ciba_core::{ClientAuth, ClientSecret, SoftwareKey, jose::JwsAlgorithm};
 
 use crate::{
-    args::{AuthMethod, Basic, Client},
+    args::{AuthMethod, Client},
     exit::Stop,
     files::{private_key, secret, secret_file},
 };
@@ -46,10 +46,7 @@ pub(super) fn client_auth(options: &Client) -> Result<(ClientAuth, Option<Softwa
             (ClientAuth::ClientSecretJwt { secret: client_secret(options)?, algorithm }, None)
         }
         AuthMethod::ClientSecretBasic => {
-            let encoding = match options.basic.unwrap_or_default() {
-                Basic::Encoded => BasicEncoding::Encoded,
-                Basic::Raw => BasicEncoding::Raw,
-            };
+            let encoding = options.basic.unwrap_or_default();
             (ClientAuth::ClientSecretBasic { secret: client_secret(options)?, encoding }, None)
         }
         AuthMethod::ClientSecretPost => {

@@ -8,13 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ciba_core::{ClientSecret, DeliveryMode, SoftwareKey, jose::JwsAlgorithm, providers::idura};
-use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, RunningServer};
+use ciba_core::{
+    ClientSecret, DeliveryMode, Profile, SoftwareKey, jose::JwsAlgorithm, providers::idura,
+};
+use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, Personality, RunningServer};
 use serde_json::json;
 use tokio::net::TcpSocket;
 
 use crate::{
-    args::{Op, OpProfile, Personality, ReadyAuth},
+    args::{AuthMethod, FAPI_CIBA, Op},
     exit::Stop,
     files::{private_file, private_key, secret_file},
     key,
@@ -30,9 +32,9 @@ const USER_CODE: &str = "1234";
 pub(super) struct Ready {
     id: &'static str,
     personality: Personality,
-    profile: OpProfile,
+    profile: Profile,
     pub(super) tls: bool,
-    auth: ReadyAuth,
+    auth: AuthMethod,
     delivery: DeliveryMode,
     /// Where it listens for notifications.
     listen: Option<Port>,
@@ -48,16 +50,16 @@ pub(super) struct Ready {
 impl Ready {
     /// Chooses defaults and makes the keys. `tls`: other clients need TLS already.
     pub(super) fn new(options: &Op, tls: bool) -> Result<Self, Stop> {
-        let fapi = options.profile == OpProfile::FapiCiba;
+        let fapi = options.profile == FAPI_CIBA;
         let signs = options.signed_request.or(fapi.then_some(JwsAlgorithm::Es256));
         if signs.is_some_and(JwsAlgorithm::is_symmetric) {
             return Err(Stop::usage(
                 "--signed-request takes no MAC: requests are signed with a private key",
             ));
         }
-        let delivery = DeliveryMode::from(options.delivery);
+        let delivery = options.delivery;
         let is_usual = delivery == DeliveryMode::Poll
-            && options.client_auth == ReadyAuth::PrivateKeyJwt
+            && options.client_auth == AuthMethod::PrivateKeyJwt
             && signs.is_none()
             && !options.user_codes
             && !fapi;
@@ -69,7 +71,7 @@ impl Ready {
         if fapi && delivery == DeliveryMode::Push {
             return Err(Stop::usage("--profile fapi-ciba takes no push: FAPI-CIBA 5.2.2 item 3"));
         }
-        if fapi && options.client_auth == ReadyAuth::None {
+        if fapi && options.client_auth == AuthMethod::None {
             return Err(Stop::usage(
                 "--profile fapi-ciba takes no public client: FAPI-CIBA 5.2.2 item 1",
             ));
@@ -80,13 +82,13 @@ impl Ready {
             ));
         }
         let (id, algorithm) = match options.personality {
-            Personality::Generic => ("test-client", signs.unwrap_or(JwsAlgorithm::Es256)),
             // The only algorithm Idura documents.
             Personality::Idura => ("urn:my:application:identifier:4711", JwsAlgorithm::Rs256),
+            _ => ("test-client", signs.unwrap_or(JwsAlgorithm::Es256)),
         };
         let folder = ClientFolder::open(options.client_dir.clone())?;
-        let needs_key = options.client_auth == ReadyAuth::PrivateKeyJwt || signs.is_some();
-        let self_signed = options.client_auth == ReadyAuth::SelfSignedTlsClientAuth;
+        let needs_key = options.client_auth == AuthMethod::PrivateKeyJwt || signs.is_some();
+        let self_signed = options.client_auth == AuthMethod::SelfSignedTlsClientAuth;
         let made = self_signed
             .then(|| ClientCertificate::self_signed(id))
             .transpose()
@@ -114,25 +116,25 @@ impl Ready {
         let secret =
             || self.secret.clone().ok_or_else(|| Stop::bug("the ready client has no secret"));
         let authentication = match self.auth {
-            ReadyAuth::ClientSecretBasic => {
+            AuthMethod::ClientSecretBasic => {
                 ClientAuthentication::ClientSecretBasic { secret: secret()?, raw: false }
             }
-            ReadyAuth::ClientSecretPost => {
+            AuthMethod::ClientSecretPost => {
                 ClientAuthentication::ClientSecretPost { secret: secret()? }
             }
-            ReadyAuth::ClientSecretJwt => ClientAuthentication::ClientSecretJwt {
+            AuthMethod::ClientSecretJwt => ClientAuthentication::ClientSecretJwt {
                 secret: secret()?,
                 algorithm: JwsAlgorithm::Hs256,
             },
-            ReadyAuth::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt {
+            AuthMethod::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt {
                 keys: public.clone().into_iter().collect(),
                 algorithms: Vec::new(),
             },
-            ReadyAuth::None => ClientAuthentication::None,
-            ReadyAuth::TlsClientAuth => {
+            AuthMethod::None => ClientAuthentication::None,
+            AuthMethod::TlsClientAuth => {
                 ClientAuthentication::TlsClientAuth { subject: self.subject() }
             }
-            ReadyAuth::SelfSignedTlsClientAuth => ClientAuthentication::SelfSignedTlsClientAuth {
+            AuthMethod::SelfSignedTlsClientAuth => ClientAuthentication::SelfSignedTlsClientAuth {
                 certificates: self.self_signed.iter().map(|made| made.der.clone()).collect(),
             },
         };
@@ -142,7 +144,7 @@ impl Ready {
         client.user_code = self.user_codes;
         client.delivery = self.delivery;
         client.notification_endpoint = self.notification_endpoint();
-        if self.profile == OpProfile::FapiCiba {
+        if self.profile == FAPI_CIBA {
             client.id_token_alg = JwsAlgorithm::Es256;
             client.certificate_bound = true;
         }
@@ -160,10 +162,11 @@ impl Ready {
 
     /// Whether it uses a client certificate.
     fn is_certified(&self) -> bool {
-        self.auth.by_certificate() || self.profile == OpProfile::FapiCiba
+        self.auth.by_certificate() || self.profile == FAPI_CIBA
     }
 
-    /// Writes `client.json`, in the members of a registration, and the files that it names.
+    /// Writes `client.json`, in the members of a registration, and the files that it names. The names
+    /// are relative, so that the directory can be moved.
     pub(super) fn describe(&self, server: &RunningServer) -> Result<(), Stop> {
         let folder = &self.folder;
         let public = self.key.as_ref().map(key::public_jwk).transpose()?;
@@ -183,7 +186,7 @@ impl Ready {
         let mut client = json!({
             "issuer": server.issuer(),
             "client_id": self.id,
-            "token_endpoint_auth_method": self.auth_name(),
+            "token_endpoint_auth_method": self.auth.name(),
             "id_token_signed_response_alg": self.id_token_alg().name(),
             "backchannel_token_delivery_mode": self.delivery.name(),
         });
@@ -193,7 +196,7 @@ impl Ready {
             _ => &["urn:openid:params:grant-type:ciba", "refresh_token"],
         };
         set("grant_types", json!(grants));
-        if let (ReadyAuth::PrivateKeyJwt, Some(key)) = (self.auth, &self.key) {
+        if let (AuthMethod::PrivateKeyJwt, Some(key)) = (self.auth, &self.key) {
             set("token_endpoint_auth_signing_alg", json!(key.algorithm().name()));
         }
         if let Some(algorithm) = self.signs {
@@ -208,19 +211,19 @@ impl Ready {
         if self.personality == Personality::Idura {
             set("provider", json!("idura"));
         }
-        if self.auth == ReadyAuth::TlsClientAuth {
+        if self.auth == AuthMethod::TlsClientAuth {
             set("tls_client_auth_subject_dn", json!(self.subject()));
         }
-        if self.profile == OpProfile::FapiCiba {
+        if self.profile == FAPI_CIBA {
             set("tls_client_certificate_bound_access_tokens", json!(true));
-            set("profile", json!("fapi-ciba"));
+            set("profile", json!(self.profile.name()));
         }
         if let Some(public) = public {
             set("jwks", json!({ "keys": [public] }));
-            set("key_file", json!(folder.file(KEY)));
+            set("key_file", json!(KEY));
         }
         if self.secret.is_some() {
-            set("client_secret_file", json!(folder.file(SECRET)));
+            set("client_secret_file", json!(SECRET));
         }
         for (member, name, content) in [
             ("ca_file", CA, server.ca_pem()),
@@ -232,30 +235,15 @@ impl Ready {
             // A file of an earlier run would be misleading.
             folder.replace(name, content)?;
             if content.is_some() {
-                set(member, json!(folder.file(name)));
+                set(member, json!(name));
             }
         }
         let path = folder.file("client.json");
         fs::write(&path, format!("{client:#}\n")).map_err(|error| unwritable(&path, &error))
     }
 
-    fn auth_name(&self) -> &'static str {
-        match self.auth {
-            ReadyAuth::PrivateKeyJwt => "private_key_jwt",
-            ReadyAuth::ClientSecretBasic => "client_secret_basic",
-            ReadyAuth::ClientSecretPost => "client_secret_post",
-            ReadyAuth::ClientSecretJwt => "client_secret_jwt",
-            ReadyAuth::TlsClientAuth => "tls_client_auth",
-            ReadyAuth::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
-            ReadyAuth::None => "none",
-        }
-    }
-
     fn id_token_alg(&self) -> JwsAlgorithm {
-        match self.profile {
-            OpProfile::Plain => JwsAlgorithm::Rs256,
-            OpProfile::FapiCiba => JwsAlgorithm::Es256,
-        }
+        if self.profile == FAPI_CIBA { JwsAlgorithm::Es256 } else { JwsAlgorithm::Rs256 }
     }
 
     /// The command line that uses the client.
@@ -270,8 +258,8 @@ impl Ready {
             add(&["--allow-http-loopback"]);
         }
         add(&["--client-id", self.id]);
-        if self.auth != ReadyAuth::PrivateKeyJwt {
-            add(&["--client-auth", self.auth_name()]);
+        if self.auth != AuthMethod::PrivateKeyJwt {
+            add(&["--client-auth", self.auth.name()]);
         }
         if self.key.is_some() {
             add(&["--key", &file(KEY)]);
@@ -285,11 +273,11 @@ impl Ready {
         if self.is_certified() {
             add(&["--cert", &file(CERTIFICATE), "--cert-key", &file(CERTIFICATE_KEY)]);
         }
-        if self.profile == OpProfile::FapiCiba {
-            add(&["--profile", "fapi-ciba"]);
+        if self.profile == FAPI_CIBA {
+            add(&["--profile", self.profile.name()]);
         }
         // Without it, the command would warn about a client that signs with another algorithm.
-        if self.profile == OpProfile::FapiCiba || self.key.is_some() {
+        if self.profile == FAPI_CIBA || self.key.is_some() {
             add(&["--id-token-alg", self.id_token_alg().name()]);
         }
         if let Some(Port { address, .. }) = &self.listen {
@@ -306,11 +294,6 @@ impl Ready {
             }
         }
         match self.personality {
-            Personality::Generic if self.user_codes => {
-                add(&["--login-hint", &format!("user-code:{USER_CODE}"), "--user-code", USER_CODE]);
-                add(&["--binding-message", "W4SCT"]);
-            }
-            Personality::Generic => add(&["--login-hint", "approve", "--binding-message", "W4SCT"]),
             Personality::Idura => {
                 add(&["--provider", "idura", "--acr-values", idura::SWEDISH_BANKID]);
                 add(&[
@@ -320,6 +303,11 @@ impl Ready {
                     "Example Bank support, case 4711",
                 ]);
             }
+            _ if self.user_codes => {
+                add(&["--login-hint", &format!("user-code:{USER_CODE}"), "--user-code", USER_CODE]);
+                add(&["--binding-message", "W4SCT"]);
+            }
+            _ => add(&["--login-hint", "approve", "--binding-message", "W4SCT"]),
         }
         words.join(" ")
     }
