@@ -3,7 +3,7 @@
 //! RustCrypto backend is counted.
 
 use ciba_bench::{Backend, config, flow, token};
-use ciba_core::{ClientConfig, Flow, jose::KeySet, expect::Expectations};
+use ciba_core::{ClientConfig, Flow, expect::Expectations, jose::KeySet};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use std::{hint::black_box, sync::Arc};
 
@@ -11,7 +11,12 @@ type Validation = (Arc<ClientConfig>, KeySet, token::Fixture, Expectations);
 
 fn validation() -> Validation {
     let fixture = token::fixture();
-    (config(Backend::RustCrypto), fixture.keys(Backend::RustCrypto), fixture, Expectations::default())
+    (
+        config(Backend::RustCrypto),
+        fixture.keys(Backend::RustCrypto),
+        fixture,
+        Expectations::default(),
+    )
 }
 
 fn bare() -> (Arc<dyn ciba_core::crypto::VerificationKey>, token::Fixture) {
@@ -23,13 +28,21 @@ fn bare() -> (Arc<dyn ciba_core::crypto::VerificationKey>, token::Fixture) {
 #[bench::rs256(setup = validation)]
 fn id_token_validation((config, keys, fixture, expectations): Validation) -> bool {
     black_box(
-        config.validate_id_token(black_box(&fixture.compact), Some(&keys), &token::context(&expectations)).is_ok(),
+        config
+            .validate_id_token(
+                black_box(&fixture.compact),
+                Some(&keys),
+                &token::context(&expectations),
+            )
+            .is_ok(),
     )
 }
 
 #[library_benchmark]
 #[bench::rs256(setup = bare)]
-fn bare_verification((key, fixture): (Arc<dyn ciba_core::crypto::VerificationKey>, token::Fixture)) -> bool {
+fn bare_verification(
+    (key, fixture): (Arc<dyn ciba_core::crypto::VerificationKey>, token::Fixture),
+) -> bool {
     black_box(key.verify(black_box(&fixture.signing_input), black_box(&fixture.signature)).is_ok())
 }
 

@@ -19,9 +19,16 @@ fn bare_rs256_verification(bencher: Bencher, backend: Backend) {
 #[divan::bench(args = Backend::ALL)]
 fn id_token_validation(bencher: Bencher, backend: Backend) {
     let fixture = token::fixture();
-    let (config, keys, expectations) = (config(backend), fixture.keys(backend), Expectations::default());
+    let (config, keys, expectations) =
+        (config(backend), fixture.keys(backend), Expectations::default());
     bencher.bench(|| {
-        config.validate_id_token(black_box(&fixture.compact), Some(&keys), &token::context(&expectations)).is_ok()
+        config
+            .validate_id_token(
+                black_box(&fixture.compact),
+                Some(&keys),
+                &token::context(&expectations),
+            )
+            .is_ok()
     });
 }
 
@@ -42,7 +49,9 @@ fn openidconnect_validation(bencher: Bencher) {
 #[divan::bench(args = Backend::ALL)]
 fn client_assertion_without_signature(bencher: Bencher, backend: Backend) {
     let config = config(backend);
-    bencher.with_inputs(|| flow::started(&config)).bench_refs(|flow| flow.poll(flow::start_time(), flow::entropy()));
+    bencher
+        .with_inputs(|| flow::started(&config))
+        .bench_refs(|flow| flow.poll(flow::start_time(), flow::entropy()));
 }
 
 #[divan::bench(args = Backend::ALL)]

@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use ciba_core::{AuthRequest, ClientConfig, Entropy, Flow, Hint, Output, Timestamp, request::AuthorizationDetail, http::{Body, Response}, machine::KeyTask, secret::LoginHint};
+use ciba_core::{
+    AuthRequest, ClientConfig, Entropy, Flow, Hint, Output, Timestamp,
+    http::{Body, Response},
+    machine::KeyTask,
+    request::AuthorizationDetail,
+    secret::LoginHint,
+};
 
 use crate::{Backend, NOW, config};
 
@@ -19,7 +25,6 @@ pub fn start_time() -> Timestamp {
 }
 
 /// A flow that was started and not polled.
-#[must_use]
 pub fn started(config: &Arc<ClientConfig>) -> Flow {
     let request = AuthRequest::new(Hint::Login(LoginHint::new("sub:ssn:196802020575")))
         .acr_values(["urn:grn:authn:se:bankid"])
@@ -33,7 +38,6 @@ pub fn started(config: &Arc<ClientConfig>) -> Flow {
 /// # Panics
 ///
 /// When the machine does not ask for what it should ask for.
-#[must_use]
 pub fn pending(backend: Backend) -> Flow {
     pending_with(&config(backend))
 }
@@ -43,9 +47,11 @@ pub fn pending(backend: Backend) -> Flow {
 /// # Panics
 ///
 /// When the machine does not ask for what it should ask for.
-#[must_use]
 pub fn pending_with(config: &Arc<ClientConfig>) -> Flow {
-    acknowledged(config, r#"{"auth_req_id":"3857f8ff-21b9-48ae-a732-a3bd8128a7ae","expires_in":120}"#)
+    acknowledged(
+        config,
+        r#"{"auth_req_id":"3857f8ff-21b9-48ae-a732-a3bd8128a7ae","expires_in":120}"#,
+    )
 }
 
 /// As [`pending_with`], with any acknowledgement.
@@ -53,15 +59,17 @@ pub fn pending_with(config: &Arc<ClientConfig>) -> Flow {
 /// # Panics
 ///
 /// When the machine does not ask for what it should ask for.
-#[must_use]
 pub fn acknowledged(config: &Arc<ClientConfig>, acknowledgement: &str) -> Flow {
     let mut flow = started(config);
     let now = start_time();
-    let Output::Key(operation) = flow.poll(now, entropy()) else { panic!("a key operation comes first") };
+    let Output::Key(operation) = flow.poll(now, entropy()) else {
+        panic!("a key operation comes first")
+    };
     assert!(matches!(operation.task(), KeyTask::Sign(_)));
     flow.handle(operation.answered(vec![1; 64]), now).expect("its own answer");
     let Output::Transmit(transmit) = flow.poll(now, entropy()) else { panic!("then the request") };
     let sending = flow.begin(transmit, now).expect("it is in time");
-    flow.handle(sending.answered(Response::json(200, Body::from(acknowledgement))), now).expect("its own answer");
+    flow.handle(sending.answered(Response::json(200, Body::from(acknowledgement))), now)
+        .expect("its own answer");
     flow
 }

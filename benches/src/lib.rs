@@ -10,7 +10,12 @@ pub mod token;
 
 use std::sync::Arc;
 
-use ciba_core::{ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata, crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier}, jose::JwsAlgorithm, http::Url};
+use ciba_core::{
+    ClientAuth, ClientConfig, ClientId, DeliveryMode, Issuer, ProviderMetadata,
+    crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier},
+    http::Url,
+    jose::JwsAlgorithm,
+};
 
 /// The issuer of everything measured.
 pub const ISSUER: &str = "https://op.example";

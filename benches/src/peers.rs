@@ -79,7 +79,11 @@ impl OpenIdConnect {
     pub fn new(fixture: &Fixture) -> Self {
         let keys: CoreJsonWebKeySet = serde_json::from_str(&fixture.key_set).expect("a key set");
         let issuer = IssuerUrl::new(ISSUER.to_owned()).expect("a valid issuer");
-        let verifier = CoreIdTokenVerifier::new_public_client(ClientId::new(CLIENT_ID.to_owned()), issuer, keys);
+        let verifier = CoreIdTokenVerifier::new_public_client(
+            ClientId::new(CLIENT_ID.to_owned()),
+            issuer,
+            keys,
+        );
         let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(NOW);
         Self { verifier: verifier.set_time_fn(move || now.into()) }
     }
@@ -97,4 +101,5 @@ impl OpenIdConnect {
 }
 
 /// The backend jsonwebtoken was built with: it takes one for a whole process.
-pub const JSONWEBTOKEN_BACKEND: &str = if cfg!(feature = "peers-aws-lc-rs") { "aws-lc-rs" } else { "RustCrypto" };
+pub const JSONWEBTOKEN_BACKEND: &str =
+    if cfg!(feature = "peers-aws-lc-rs") { "aws-lc-rs" } else { "RustCrypto" };

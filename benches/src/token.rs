@@ -1,6 +1,12 @@
 //! The ID Token: RS256, 25 claims, about 700 bytes of payload.
 
-use ciba_core::{Entropy, Issuer, SoftwareKey, Timestamp, crypto::{AwsLcRs, VerificationKey}, jose::{JwsAlgorithm, KeySet}, expect::Expectations, evidence::IdTokenContext};
+use ciba_core::{
+    Entropy, Issuer, SoftwareKey, Timestamp,
+    crypto::{AwsLcRs, VerificationKey},
+    evidence::IdTokenContext,
+    expect::Expectations,
+    jose::{JwsAlgorithm, KeySet},
+};
 use serde_json::json;
 
 use crate::{Backend, CLIENT_ID, ISSUER, NOW};
@@ -41,12 +47,19 @@ pub fn claims() -> serde_json::Value {
 /// Signs the token once.
 #[must_use]
 pub fn fixture() -> Fixture {
-    let key = SoftwareKey::import_pem(KEY_PEM, JwsAlgorithm::Rs256, &AwsLcRs).expect("the test key is valid");
+    let key = SoftwareKey::import_pem(KEY_PEM, JwsAlgorithm::Rs256, &AwsLcRs)
+        .expect("the test key is valid");
     let claims = claims();
     assert_eq!(claims.as_object().map(serde_json::Map::len), Some(25));
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.key_id()});
-    let signing_input = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
-    let signature = key.sign_message(signing_input.as_bytes(), Entropy::from_bytes([7; 32])).expect("the key signs");
+    let signing_input = format!(
+        "{}.{}",
+        encode(header.to_string().as_bytes()),
+        encode(claims.to_string().as_bytes())
+    );
+    let signature = key
+        .sign_message(signing_input.as_bytes(), Entropy::from_bytes([7; 32]))
+        .expect("the key signs");
     Fixture {
         compact: format!("{signing_input}.{}", encode(&signature)),
         key_set: format!("{{\"keys\":[{}]}}", key.public_jwk()),
@@ -61,7 +74,8 @@ impl Fixture {
     #[must_use]
     pub fn keys(&self, backend: Backend) -> KeySet {
         let issuer = Issuer::parse(ISSUER).expect("a valid issuer");
-        KeySet::pinned(&issuer, self.key_set.as_bytes(), &*backend.verifier()).expect("a valid key set")
+        KeySet::pinned(&issuer, self.key_set.as_bytes(), &*backend.verifier())
+            .expect("a valid key set")
     }
 
     /// The bare key of a backend: the floor every validation is compared with.
@@ -82,7 +96,10 @@ fn encode(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().enumerate().fold(0_u32, |group, (at, byte)| group | u32::from(*byte) << (16 - 8 * at));
+        let group = chunk
+            .iter()
+            .enumerate()
+            .fold(0_u32, |group, (at, byte)| group | u32::from(*byte) << (16 - 8 * at));
         for at in 0..=chunk.len() {
             out.push(char::from(ALPHABET[(group >> (18 - 6 * at) & 63) as usize]));
         }

@@ -12,19 +12,28 @@ pub(crate) const DOCS: Gate = Gate { name: "docs", run: docs };
 
 fn fmt(sh: &Shell) -> Outcome {
     cmd!(sh, "cargo fmt --all --check").run()?;
-    cmd!(sh, "cargo fmt --manifest-path fuzz/Cargo.toml --check").run()?;
-    cmd!(sh, "cargo fmt --manifest-path tests/consumers/Cargo.toml --all --check").run()?;
+    // Workspaces of their own.
+    for manifest in ["fuzz/Cargo.toml", "benches/Cargo.toml", "tests/consumers/Cargo.toml"] {
+        cmd!(sh, "cargo fmt --manifest-path {manifest} --all --check").run()?;
+    }
     Ok(())
 }
 
 fn clippy(sh: &Shell) -> Outcome {
     cmd!(sh, "cargo clippy --locked --workspace --all-targets --all-features -- -D warnings")
         .run()?;
-    // One package at a time: in a workspace build a package sees the features that its neighbours
-    // switched on.
+    // One package at a time: in a build of the workspace, a package gets the features that other
+    // packages enable.
     for package in PUBLISHED {
         cmd!(sh, "cargo clippy --locked -p {package} --all-targets -- -D warnings").run()?;
     }
+    // The benchmarks are a workspace of their own, and no other gate compiles them. They share the
+    // target directory, so that dependencies of equal version are compiled once.
+    cmd!(
+        sh,
+        "cargo clippy --locked --manifest-path benches/Cargo.toml --target-dir target --all-targets -- -D warnings"
+    )
+    .run()?;
     Ok(())
 }
 

@@ -27,7 +27,9 @@ fn main() -> ExitCode {
     for _ in 0..ROUNDS {
         let mut order: Vec<usize> = (0..operations.len()).collect();
         for at in (1..order.len()).rev() {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             order.swap(at, (seed >> 33) as usize % (at + 1));
         }
         for at in order {
@@ -52,14 +54,23 @@ fn operations() -> Vec<Operation> {
     let mut all = Vec::new();
     let mut add = |name, batch, run| all.push(Operation { name, run, batch, nanos: Vec::new() });
     for (backend, bare_name, name) in [
-        (Backend::RustCrypto, "bare RS256 verification, RustCrypto", "ID Token validation, RustCrypto"),
+        (
+            Backend::RustCrypto,
+            "bare RS256 verification, RustCrypto",
+            "ID Token validation, RustCrypto",
+        ),
         (Backend::AwsLcRs, "bare RS256 verification, aws-lc-rs", "ID Token validation, aws-lc-rs"),
     ] {
         let fixture = token::fixture();
         let key = fixture.bare(backend);
-        add(bare_name, 50, repeat(move || key.verify(&fixture.signing_input, &fixture.signature).expect("valid")));
+        add(
+            bare_name,
+            50,
+            repeat(move || key.verify(&fixture.signing_input, &fixture.signature).expect("valid")),
+        );
         let fixture = token::fixture();
-        let (config, keys, expectations) = (config(backend), fixture.keys(backend), Expectations::default());
+        let (config, keys, expectations) =
+            (config(backend), fixture.keys(backend), Expectations::default());
         let validate = move || {
             let context = token::context(&expectations);
             config.validate_id_token(&fixture.compact, Some(&keys), &context).expect("valid")
@@ -99,8 +110,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn report(operations: &[Operation], check: bool) -> ExitCode {
-    let of = |name: &str| &operations.iter().find(|operation| operation.name == name).expect("measured").nanos;
-    println!("peers: jsonwebtoken on {}, openidconnect on its only backend\n", peers::JSONWEBTOKEN_BACKEND);
+    let of = |name: &str| {
+        &operations.iter().find(|operation| operation.name == name).expect("measured").nanos
+    };
+    println!(
+        "peers: jsonwebtoken on {}, openidconnect on its only backend\n",
+        peers::JSONWEBTOKEN_BACKEND
+    );
     println!("{:<45} {:>12}", "operation (median of rounds)", "µs");
     for operation in operations {
         println!("{:<45} {:>12.3}", operation.name, median(operation.nanos.clone()) / 1000.0);
@@ -110,7 +126,10 @@ fn report(operations: &[Operation], check: bool) -> ExitCode {
     let mut figure = |name: String, value: f64, target: f64, unit: &str| {
         let ok = value <= target;
         missed |= !ok;
-        println!("{name:<60} {value:>9.3} {target:>9.3} {unit} {}", if ok { "met" } else { "MISSED" });
+        println!(
+            "{name:<60} {value:>9.3} {target:>9.3} {unit} {}",
+            if ok { "met" } else { "MISSED" }
+        );
     };
     for (backend, ratio) in [("RustCrypto", 1.15), ("aws-lc-rs", 1.35)] {
         let bare = of(&format!("bare RS256 verification, {backend}"));

@@ -29,7 +29,11 @@ fn main() -> ExitCode {
         ("size of a flow, bytes", size_of::<ciba_core::Flow>(), 256),
         ("heap of a pending flow, bytes", after.curr_bytes - before.curr_bytes, 1024),
         ("snapshot of a pending flow, bytes", snapshot, 1024),
-        ("heap, percent of the worst acknowledgement", worst.into_iter().max().unwrap_or_default(), 400),
+        (
+            "heap, percent of the worst acknowledgement",
+            worst.into_iter().max().unwrap_or_default(),
+            400,
+        ),
     ] {
         let ok = value <= target;
         missed |= !ok;
@@ -42,7 +46,9 @@ fn main() -> ExitCode {
 fn worst_acknowledgements() -> [String; 4] {
     const MOST: usize = 256 * 1024;
     let fill = |member: &dyn Fn(usize) -> String| {
-        let mut text = String::from(r#"{"auth_req_id":"3857f8ff-21b9-48ae-a732-a3bd8128a7ae","expires_in":120"#);
+        let mut text = String::from(
+            r#"{"auth_req_id":"3857f8ff-21b9-48ae-a732-a3bd8128a7ae","expires_in":120"#,
+        );
         for n in 0.. {
             let member = member(n);
             if text.len() + member.len() + 1 > MOST {
