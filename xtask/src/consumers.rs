@@ -1,5 +1,5 @@
-//! Programs outside the workspace, as users have them, built from the READMEs' code and run against
-//! the test provider.
+//! Builds programs outside of the workspace from the code of the READMEs, as a user would, and runs
+//! them against the test provider.
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -15,8 +15,8 @@ use crate::{
 
 pub(crate) const CONSUMERS: Gate = Gate { name: "consumers", run: consumers };
 
-/// Package, and its features in words of cargo. Each is built alone, so that none gets features
-/// from another.
+/// A package, and the arguments of cargo for its features. Each is built alone, so that it does not
+/// get the features of another.
 const PROGRAMS: [(&str, &str); 10] = [
     ("async", ""),
     ("async", "--no-default-features --features rustcrypto-rsa"),
@@ -32,8 +32,7 @@ const PROGRAMS: [(&str, &str); 10] = [
 
 fn consumers(sh: &Shell) -> Outcome {
     let manifest = source::root().join("tests/consumers/Cargo.toml");
-    // Not in the workspace, and yet beside what it has built: crates of equal features are compiled
-    // once.
+    // The target directory of the workspace, so that crates with equal features are compiled once.
     let target = source::root().join("target");
     let directory = target.join("consumers");
     fs::create_dir_all(&directory)
@@ -59,7 +58,7 @@ fn consumers(sh: &Shell) -> Outcome {
         for (variable, issuer) in &provider.issuers {
             run = run.env(variable, issuer);
         }
-        // They read `key.pem`.
+        // The programs read `key.pem` from the current directory.
         let _there = sh.push_dir(&directory);
         let output = run.output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -73,12 +72,12 @@ fn consumers(sh: &Shell) -> Outcome {
         }
     }
     if !provider.stop() {
-        wrong.push("a program broke a rule of the protocol, see above".into());
+        wrong.push("a program broke a rule of the protocol: see above".into());
     }
     findings(wrong)
 }
 
-/// The provider in a process of its own, so that its features reach no program.
+/// The provider, in its own process, so that the programs do not get its features.
 struct Provider {
     child: Child,
     issuers: Vec<(String, String)>,
@@ -86,7 +85,8 @@ struct Provider {
 
 impl Provider {
     fn start(program: &std::path::Path, directory: &std::path::Path) -> Result<Self, Stop> {
-        let broken = |error: std::io::Error| Stop::Red(format!("the provider: {error}"));
+        let broken =
+            |error: std::io::Error| Stop::Red(format!("the provider cannot be run: {error}"));
         let mut child = Command::new(program)
             .arg(directory)
             .stdin(Stdio::piped())
@@ -107,7 +107,7 @@ impl Provider {
         Err(Stop::Red("the provider did not start".into()))
     }
 
-    /// Ends it; whether no client broke a rule.
+    /// Ends it, and returns whether no client broke a rule.
     fn stop(&mut self) -> bool {
         drop(self.child.stdin.take());
         self.child.wait().is_ok_and(|status| status.success())

@@ -1,5 +1,5 @@
-//! How many crates each feature set brings, against a committed file: growth is a decision, not an
-//! accident.
+//! Compares the number of crates in the dependency tree of each feature set with a committed file, so
+//! that a tree grows only on purpose.
 use std::collections::BTreeSet;
 
 use xshell::{Shell, cmd};
@@ -10,7 +10,7 @@ pub(crate) const CRATES: Gate = Gate { name: "crates", run: crates };
 
 const FILE: &str = "xtask/crate-counts.txt";
 
-/// Name in the file, package, what to pass to cargo.
+/// The name in the file, the package, and the arguments for cargo.
 const SETS: [(&str, &str, &str); 9] = [
     ("ciba-core, bare", "ciba-core", "--no-default-features"),
     ("ciba-core, aws-lc-rs only", "ciba-core", "--no-default-features --features aws-lc-rs"),
@@ -27,15 +27,11 @@ const SETS: [(&str, &str, &str); 9] = [
     ("ciba-ureq, default", "ciba-ureq", ""),
 ];
 
-/// Package, a crate that must not be in its normal tree, and why. `deny.toml` sees one graph of
-/// everything and cannot say this.
+/// A package, a crate that must not be in its tree of normal dependencies, and the reason.
+/// `deny.toml` has one graph of the whole workspace, so it cannot express this.
 const KEPT_OUT: [(&str, &str, &str); 2] = [
-    (
-        "ciba-cli",
-        "ring",
-        "it would be a second TLS provider beside aws-lc-rs, compiled for nothing",
-    ),
-    ("ciba-reqwest", "ring", "its TLS is that of aws-lc-rs"),
+    ("ciba-cli", "ring", "it would be a second, unused TLS provider beside aws-lc-rs"),
+    ("ciba-reqwest", "ring", "its TLS provider is aws-lc-rs"),
 ];
 
 fn crates(sh: &Shell) -> Outcome {
@@ -55,11 +51,11 @@ fn crates(sh: &Shell) -> Outcome {
 fn kept_out(tree: &str, package: &str, name: &str, why: &str) -> Option<String> {
     let is_there = distinct(tree).iter().any(|(found, _)| *found == name);
     is_there.then(|| {
-        format!("{name} is in the normal tree of {package} (cargo tree -p {package} -e normal -i {name}): {why}")
+        format!("{name} is in the dependency tree of {package} (cargo tree -p {package} -e normal -i {name}): {why}")
     })
 }
 
-/// Writes the file anew.
+/// Writes the file.
 pub(crate) fn bless(sh: &Shell) -> Outcome {
     let mut text = String::from(
         "# Crates in the normal dependency tree on x86_64 Linux, proc macros included, the package itself excluded.\n\
@@ -87,7 +83,7 @@ fn count(sh: &Shell) -> Result<Vec<(&'static str, usize)>, Stop> {
     Ok(counted)
 }
 
-/// Name and version of every package in the output of `cargo tree --prefix none`.
+/// Returns the name and version of every package in the output of `cargo tree --prefix none`.
 pub(crate) fn distinct(tree: &str) -> BTreeSet<(&str, &str)> {
     tree.lines()
         .filter_map(|line| {

@@ -1,4 +1,4 @@
-//! Import cycles between the files of a crate: the files of one are one file that is cut in pieces.
+//! Import cycles between the files of a crate. The files of a cycle are one file in pieces.
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -9,7 +9,7 @@ use crate::{
     source::PUBLISHED,
 };
 
-/// The states of one machine lead to each other: a phase returns the next one.
+/// The phases of the flow, which refer to each other: a phase returns the next one.
 const PHASES: [&str; 7] = [
     "flow::adrift",
     "flow::authorizing",
@@ -23,15 +23,15 @@ const PHASES: [&str; 7] = [
 /// The crates that have cycles to be opened: theirs are printed. A new cycle in any other is red.
 const OWING: [&str; 1] = ["ciba-ureq"];
 
-/// What `check` found.
+/// The result of [`check`].
 pub(crate) struct Cycles {
-    /// The result in one line.
+    /// A summary in one line.
     pub(crate) result: String,
     pub(crate) forbidden: Vec<String>,
     pub(crate) owed: Vec<String>,
 }
 
-/// Looks at every published crate.
+/// Checks every published crate.
 pub(crate) fn check(root: &Path) -> Cycles {
     let mut results = Vec::new();
     let (mut red, mut owed) = (Vec::new(), Vec::new());
@@ -56,7 +56,7 @@ fn are_phases(cycle: &BTreeSet<String>) -> bool {
     cycle.iter().all(|module| PHASES.contains(&module.as_str()))
 }
 
-/// The sets of files that reach each other.
+/// Returns the sets of files that reach each other.
 fn cycles(uses: &BTreeSet<Use>) -> Vec<BTreeSet<String>> {
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Use { by, of, .. } in uses {

@@ -1,5 +1,5 @@
-//! What takes too long for every change: many random operations, every scenario at a store that
-//! fails at each save, long fuzzing, benchmarks.
+//! Checks that take too long for every change: many random operations, every scenario with a store
+//! that fails at each save, long fuzzing, benchmarks.
 use std::fmt::Write as _;
 
 use xshell::{Cmd, Shell, cmd};
@@ -12,7 +12,7 @@ use crate::{
 
 const FIGURES: &str = "docs/figures.md";
 
-/// Runs everything and writes the figures with the commit and the command they come from.
+/// Runs everything, and writes the figures with their commit and command.
 pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
     let properties = properties(sh, ops);
     let stores = stores(sh);
@@ -22,7 +22,7 @@ pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
     let mut page = header(sh, ops, fuzz_seconds);
     for (what, outcome) in [
         ("random operations", &properties),
-        ("every scenario at a store that fails at each save", &stores),
+        ("every scenario with a store that fails at each save", &stores),
         ("fuzzing", &fuzzed),
         ("benchmarks", &benched),
     ] {
@@ -45,26 +45,26 @@ pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
 /// The property tests read `CIBA_DEEP_OPS`: how many random operations each of them performs.
 fn properties(sh: &Shell, ops: u64) -> Outcome {
     let _ops = sh.push_env("CIBA_DEEP_OPS", ops.to_string());
-    // Optimised, with the checks of a debug build.
+    // Optimized, with the checks of a debug build.
     let _overflow = sh.push_env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
     let _asserts = sh.push_env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "flow_properties"], &[])
 }
 
-/// The scenarios read `CIBA_DEEP_STORES`: each row runs at a store that fails at each of its saves,
-/// once and from there on, in the core and over both adapters.
+/// The scenarios read `CIBA_DEEP_STORES`: each row runs with a store that fails at each of its saves,
+/// once or from then on, in core and over both adapters.
 fn stores(sh: &Shell) -> Outcome {
     let _all = sh.push_env("CIBA_DEEP_STORES", "1");
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "scenarios"], &[])
 }
 
-/// The README's figures against their targets, once for each backend the peers can have; then wall
-/// times and instruction counts.
+/// Compares the figures with their targets, for each backend of the peers, then measures wall time and
+/// instruction counts.
 pub(crate) fn bench(sh: &Shell) -> Outcome {
     bench_into(sh, &mut String::new())
 }
 
-/// All of it, so that one target missed does not hide another.
+/// Runs all benchmarks, so that one missed target does not hide another.
 fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
     const MANIFEST: &str = "benches/Cargo.toml";
     let mut outcomes = Vec::new();
@@ -87,13 +87,14 @@ fn bench_into(sh: &Shell, page: &mut String) -> Outcome {
 fn instructions(sh: &Shell, page: &mut String) -> Outcome {
     tools::GUNGRAUN_RUNNER.ensure(sh)?;
     if cmd!(sh, "valgrind --version").quiet().ignore_stdout().ignore_stderr().run().is_err() {
-        return Err(Stop::Missing("valgrind is not installed: instruction counts need it".into()));
+        return Err(Stop::Missing(
+            "valgrind is not installed, and instruction counts need it".into(),
+        ));
     }
     keep(cmd!(sh, "cargo bench --manifest-path benches/Cargo.toml --bench instructions"), page)
 }
 
-/// Runs a command, shows what it says on standard output and puts it on the page, a missed target
-/// included.
+/// Runs a command, shows its standard output and adds it to the page, also if a target is missed.
 fn keep(command: Cmd<'_>, page: &mut String) -> Outcome {
     let said = command.to_string();
     let output = command.ignore_status().output()?;

@@ -1,4 +1,4 @@
-//! cargo-deny: duplicate and forbidden crates, licences, sources; see `deny.toml`.
+//! Runs cargo-deny on duplicate and forbidden crates, licences and sources, as `deny.toml` says.
 use xshell::{Shell, cmd};
 
 use crate::{
@@ -10,7 +10,7 @@ pub(crate) const DENY: Gate = Gate { name: "deny", run: deny };
 
 fn deny(sh: &Shell) -> Outcome {
     tools::CARGO_DENY.ensure(sh)?;
-    // The graph covers every target, so also crates that this platform's build never fetched.
+    // The graph covers every target, with crates that a build for this platform does not fetch.
     cmd!(sh, "cargo fetch --locked").quiet().run()?;
     cmd!(sh, "cargo deny --offline check bans licenses sources").run()?;
     Ok(())

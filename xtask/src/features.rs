@@ -1,4 +1,4 @@
-//! Core compiles without warnings for no feature, each feature, and each pair.
+//! Compiles core without features, with each feature and with each pair of features.
 use xshell::{Shell, cmd};
 
 use crate::{

@@ -1,4 +1,4 @@
-//! The floors of core: a file may use what lies on its own floor or below.
+//! The floors of core: a file may use its own floor and those below it.
 //!
 //! This table is the only one; `ARCHITECTURE.md` describes it in words.
 use std::path::Path;
@@ -25,9 +25,9 @@ const FLOORS: &[(&str, u8)] = &[
     // 1: JOSE and cryptography
     ("crypto", 1),
     ("jose", 1),
-    // 2: what goes over the wire
+    // 2: the wire formats
     ("wire", 2),
-    // 3: what we believe and want
+    // 3: configuration, requests and checks
     ("authentication", 3),
     ("client", 3),
     ("credential", 3),
@@ -40,7 +40,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("providers", 3),
     ("request", 3),
     ("request_object", 3),
-    // 4: machines and what they ask, answer and save
+    // 4: state machines, their inputs and outputs, and snapshots
     ("ask", 4),
     ("discovery", 4),
     ("error", 4),
@@ -53,12 +53,12 @@ const FLOORS: &[(&str, u8)] = &[
     ("software_keys", 4),
 ];
 
-/// Every use that points up, in every file of core.
+/// Finds every use of a higher floor in the files of core.
 pub(crate) fn check(core: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for path in source::files(core, "rs") {
         let module = imports::module(core, &path);
-        // The root names everything, and unit tests may look wherever they like.
+        // The root re-exports everything, and unit tests may use any module.
         if module.is_empty() || module.split("::").any(|part| part == "tests") {
             continue;
         }
@@ -74,18 +74,18 @@ pub(crate) fn check(core: &Path) -> Vec<String> {
 
 fn check_file(module: &str, text: &str) -> Vec<String> {
     let Some(own) = floor(module) else {
-        return vec![format!("module {module} has no floor; add it to xtask/src/floors.rs")];
+        return vec![format!("module {module} has no floor: add it to xtask/src/floors.rs")];
     };
     let code = source::code(source::without_tests(text), Strings::Drop);
     let mut found = Vec::new();
     for used in paths(&code) {
         match floor(&used) {
             Some(theirs) if theirs > own => {
-                found.push(format!("floor {own} uses crate::{used} of floor {theirs}"))
+                found.push(format!("a file of floor {own} uses crate::{used} of floor {theirs}"))
             }
             Some(_) => {}
             None => found.push(format!(
-                "crate::{used} is on no floor; name an item by its module, not by the root"
+                "crate::{used} is on no floor: import the item from its module, not from the root"
             )),
         }
     }
@@ -102,7 +102,7 @@ fn floor(path: &str) -> Option<u8> {
         .map(|(_, floor)| *floor)
 }
 
-/// Every `crate::…` path, `use` trees written out.
+/// Returns every `crate::…` path, with `use` trees expanded.
 fn paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = code;
@@ -116,7 +116,7 @@ fn paths(code: &str) -> Vec<String> {
     found
 }
 
-/// Reads one tree and returns what follows it.
+/// Reads one tree and returns the text after it.
 fn tree<'a>(text: &'a str, prefix: &str, found: &mut Vec<String>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {

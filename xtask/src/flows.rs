@@ -1,10 +1,9 @@
-//! Whole flows of both adapters and of npm `openid-client` against the provider of `interop/`, in
-//! one run: the processor time that each client spends on a flow.
+//! Measures the processor time of whole flows: both adapters and npm `openid-client` against the
+//! provider of `interop/`, in one run.
 //!
-//! Each client is one process for each scheme. It does what it is told line by line and answers
-//! with the processor time that it spent on it, so that the clients take turns and all have the
-//! same provider under the same conditions. What a process does once, and the compilation of
-//! JavaScript, is over before anything counts.
+//! Each client is one process per scheme. It reads commands line by line and answers with the
+//! processor time of each, so that the clients take turns at the same provider. Startup and the
+//! compilation of JavaScript are over before the measurement begins.
 use std::{
     fmt::Write as _,
     fs::{self, File},
@@ -25,33 +24,33 @@ const SCHEMES: [&str; 2] = ["http", "https"];
 const PEER: &str = "openid-client";
 const CLIENTS: [&str; 3] = [PEER, "ciba-reqwest", "ciba-ureq"];
 
-/// Enough flows for V8 to have compiled what it will compile: later rounds are not faster. Ours
-/// open their connections and fetch their keys.
+/// The flows of the warm-up: enough for V8 to compile everything (later rounds are not faster), and
+/// for our clients to open their connections and fetch the keys.
 const WARM_UP: [u32; 3] = [768, 64, 64];
 const AT_ONCE: u32 = 64;
 const ROUNDS: u32 = 7;
-/// One at a time a flow takes its three intervals of a second.
+/// A flow alone takes three intervals of one second.
 const ALONE: u32 = 6;
 const ROUNDS_ALONE: u32 = 3;
-/// Two pending answers, then the tokens: the provider sees to it.
+/// The provider answers twice that the request is pending, then with the tokens.
 const TOKEN_REQUESTS: u32 = 3;
-/// A token request more for so many flows is the busy machine's: one that was not answered in time
-/// is made again.
+/// The flows per additional token request that are tolerated: on a busy machine an answer may come
+/// too late, and the request is repeated.
 const FLOWS_FOR_A_RETRY: u32 = 8;
 
-/// Flows that nobody answers, at the interval of 5 s.
+/// The number of pending flows, and their interval in seconds.
 const PENDING: u32 = 1000;
 const INTERVAL: u32 = 5;
-/// How often the clients take turns, and how many intervals count in each.
+/// How often the clients take turns, and how many intervals are measured in each turn.
 const TURNS: u32 = 2;
 const WINDOWS: u32 = 3;
 
-/// At most so much of the processor time of openid-client: client, then http, then https.
+/// The targets as fractions of the processor time of openid-client: client, http, https.
 const TARGETS: [(&str, [f64; 2]); 2] =
     [("ciba-reqwest", [1.0 / 10.0, 1.0 / 7.0]), ("ciba-ureq", [1.0 / 5.0, 1.0 / 3.0])];
 const PENDING_TARGET: f64 = 1.0 / 5.0;
 
-/// Runs all of it, shows the tables and puts them on the page; red when a target is missed.
+/// Runs the measurement, shows the tables and adds them to the page. Red if a target is missed.
 pub(crate) fn flows(sh: &Shell, page: &mut String) -> Outcome {
     const MANIFEST: &str = "benches/Cargo.toml";
     cmd!(sh, "cargo build --release --manifest-path {MANIFEST} --bin flows").run()?;
@@ -73,7 +72,7 @@ pub(crate) fn flows(sh: &Shell, page: &mut String) -> Outcome {
         }
     }
     for _ in 0..ROUNDS_ALONE {
-        // They wait most of the time.
+        // The clients wait most of the time, so they can run at once.
         let answers = together(&mut clients, &CLIENTS, &format!("flows {ALONE} 1"))?;
         figures.add("one at a time", ALONE, answers)?;
     }
@@ -85,19 +84,19 @@ pub(crate) fn flows(sh: &Shell, page: &mut String) -> Outcome {
     if missed { Err(Stop::Red("whole flows miss a target".into())) } else { Ok(()) }
 }
 
-/// The clients take turns, because the flows of both at once would be too much for one provider.
-/// Microseconds for each poll, by window.
+/// Measures microseconds per poll, by window. The clients take turns, because one provider cannot
+/// serve the flows of both at once.
 fn pending(clients: &mut [Client]) -> Result<[Vec<f64>; 2], Stop> {
     let [peer, ours, ..] = clients else { unreachable!("openid-client and ciba-reqwest") };
     let mut polls = [Vec::new(), Vec::new()];
     for _ in 0..TURNS {
         for (client, polls) in [&mut *peer, &mut *ours].into_iter().zip(&mut polls) {
             client.does(&format!("pending {PENDING} {INTERVAL}"))?;
-            // Each flow has made its first poll then.
+            // Every flow has made its first poll by then.
             client.does(&format!("wait {}", INTERVAL + 1))?;
             for _ in 0..WINDOWS {
                 let answer = client.does(&format!("wait {INTERVAL}"))?;
-                // A provider that could not keep up would be what is measured.
+                // If the provider cannot keep up, the figure would be its speed.
                 if answer.token_requests < PENDING * 8 / 10 {
                     return Err(Stop::Red(format!(
                         "{}: {} polls of {PENDING} flows in {INTERVAL} s",
@@ -112,7 +111,7 @@ fn pending(clients: &mut [Client]) -> Result<[Vec<f64>; 2], Stop> {
     Ok(polls)
 }
 
-/// Tells the clients of these names one thing, over both schemes, and takes their answers.
+/// Sends one command to the clients with these names, over both schemes, and reads their answers.
 fn together<'a>(
     clients: &mut [Vec<Client>],
     names: &[&'a str],
@@ -133,7 +132,7 @@ fn together<'a>(
     Ok(answers)
 }
 
-/// Microseconds for each flow, by scheme, how many at a time, and client; one value a round.
+/// Microseconds per flow, by scheme, number of flows at a time, and client; one value per round.
 #[derive(Default)]
 struct Figures(Vec<(String, &'static str, Vec<f64>)>);
 
@@ -169,8 +168,8 @@ impl Figures {
     }
 }
 
-/// The tables, and whether a target is missed. A ratio is the median of the ratios of each round,
-/// so that a slow moment of the machine cancels out.
+/// Returns the tables, and whether a target is missed. A ratio is the median over the rounds, so that
+/// a slow moment of the machine has no effect.
 fn report(figures: &Figures, pending: &[Vec<f64>; 2]) -> (String, bool) {
     let mut text = String::new();
     let _ = writeln!(
@@ -228,7 +227,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// A client's process; ended when dropped.
+/// The process of a client, which ends on drop.
 struct Client {
     name: &'static str,
     child: Child,
@@ -297,7 +296,7 @@ impl Drop for Client {
     }
 }
 
-/// What a client says about one command.
+/// The answer of a client to one command.
 #[derive(Debug, PartialEq)]
 struct Answer {
     cpu_us: f64,
@@ -305,7 +304,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// One flat object with two numbers, in this order or the other.
+    /// Parses one flat object with two numbers, in either order.
     fn parse(line: &str) -> Option<Self> {
         let member = |name: &str| {
             let (_, rest) = line.split_once(&format!("\"{name}\":"))?;

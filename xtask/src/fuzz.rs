@@ -1,4 +1,4 @@
-//! Every fuzz target, compiled and run on its committed corpus.
+//! Compiles every fuzz target and runs it on its committed corpus.
 use std::{
     fs,
     sync::{Mutex, PoisonError},
@@ -14,21 +14,21 @@ use crate::{
 
 pub(crate) const FUZZ: Gate = Gate { name: "fuzz", run: |sh| fuzz(sh, SMOKE_SECONDS, None) };
 
-/// What `cargo xtask ci` gives each target.
+/// The time for each target in `cargo xtask ci`.
 pub(crate) const SMOKE_SECONDS: u64 = 10;
 
-/// Runs every target, or the one named, for this many seconds.
+/// Runs every target, or only the named one, for this many seconds.
 pub(crate) fn fuzz(sh: &Shell, seconds: u64, only: Option<&str>) -> Outcome {
     let manifest = sh.read_file("fuzz/Cargo.toml")?;
     let mut targets = targets(&manifest);
     targets.retain(|target| only.is_none_or(|only| only == *target));
     if targets.is_empty() {
-        return Err(Stop::Red("fuzz/Cargo.toml: no such target".into()));
+        return Err(Stop::Red("fuzz/Cargo.toml has no such target".into()));
     }
     for target in &targets {
         let seeds = source::root().join("fuzz/corpus").join(target);
         if fs::read_dir(&seeds).map_or(0, Iterator::count) == 0 {
-            return Err(Stop::Red(format!("fuzz/corpus/{target}: no committed corpus")));
+            return Err(Stop::Red(format!("fuzz/corpus/{target}: there is no committed corpus")));
         }
     }
     tools::CARGO_FUZZ.ensure(sh)?;
@@ -37,7 +37,7 @@ pub(crate) fn fuzz(sh: &Shell, seconds: u64, only: Option<&str>) -> Outcome {
         other => other,
     })?;
     cmd!(sh, "rustup run nightly cargo fuzz build").run()?;
-    // Each uses one processor.
+    // Each target uses one processor.
     let next = Mutex::new(targets.into_iter());
     let work = || -> Outcome {
         let sh = Shell::new()?;
@@ -53,20 +53,21 @@ pub(crate) fn fuzz(sh: &Shell, seconds: u64, only: Option<&str>) -> Outcome {
         let outcome = work();
         other
             .join()
-            .unwrap_or_else(|_| Err(Stop::Red("a target could not be run".into())))
+            .unwrap_or_else(|_| Err(Stop::Red("a thread that ran targets panicked".into())))
             .and(outcome)
     })
 }
 
 fn run(sh: &Shell, target: &str, seconds: u64) -> Outcome {
-    // New inputs go to the first folder, which is ignored; the committed corpus stays as it is.
+    // libFuzzer writes new inputs to the first directory, which git ignores. The committed corpus
+    // does not change.
     let grown = format!("fuzz/target/corpus/{target}");
     sh.create_dir(&grown)?;
     let seeds = format!("fuzz/corpus/{target}");
     let seconds = format!("-max_total_time={seconds}");
     cmd!(sh, "rustup run nightly cargo fuzz run {target} {grown} {seeds} -- {seconds} -timeout=10 -rss_limit_mb=2048 -verbosity=0")
         .run()
-        .map_err(|_| Stop::Red(format!("{target} broke its invariant; the input is in fuzz/artifacts/{target}")))
+        .map_err(|_| Stop::Red(format!("{target} failed: the input is in fuzz/artifacts/{target}")))
 }
 
 fn targets(manifest: &str) -> Vec<&str> {

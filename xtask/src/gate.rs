@@ -1,23 +1,23 @@
-//! Running gates one after the other, and the table at the end.
+//! Runs gates one after the other and prints a table.
 use std::time::{Duration, Instant};
 
 use xshell::Shell;
 
-/// One thing a change has to pass.
+/// A check that every change has to pass.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&Shell) -> Outcome,
 }
 
-/// How a gate ended when it did not pass.
+/// Why a gate did not pass.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The rule is broken, or the tool said so.
+    /// A rule is broken, or a tool failed.
     Red(String),
-    /// Something the gate needs is not on this machine and could not be fetched.
+    /// A tool that the gate needs is not installed and could not be installed.
     Missing(String),
-    /// Needs a download by rustup, which could not be reached; what needs no download has decided.
+    /// The gate needs a download by rustup, which failed. The parts that need no download passed.
     NotRun(String),
 }
 
@@ -29,12 +29,12 @@ impl From<xshell::Error> for Stop {
     }
 }
 
-/// Red, with every finding on a line of its own.
+/// Returns red with one finding per line, or `Ok` if there is none.
 pub(crate) fn findings(found: Vec<String>) -> Outcome {
     if found.is_empty() { Ok(()) } else { Err(Stop::Red(found.join("\n"))) }
 }
 
-/// Runs every gate, even after a red one, and prints a table. True when nothing is red.
+/// Runs every gate, even after a red one, and prints a table. Returns true if none is red.
 pub(crate) fn run(sh: &Shell, gates: &[Gate], allow_missing: bool) -> bool {
     let began = Instant::now();
     let mut table = Vec::new();
@@ -55,7 +55,7 @@ pub(crate) fn run(sh: &Shell, gates: &[Gate], allow_missing: bool) -> bool {
     if gates.len() > 1 {
         println!("{:14} {:>6}", "all", minutes(began.elapsed()));
     }
-    // Said last, so that nobody takes a green table for more than it is.
+    // Printed last, because a gate that did not run leaves the table green.
     for (name, _, outcome) in &table {
         if let Err(Stop::NotRun(why)) = outcome {
             println!("not run: {name}: {}", first_line(why));
@@ -64,7 +64,7 @@ pub(crate) fn run(sh: &Shell, gates: &[Gate], allow_missing: bool) -> bool {
     green
 }
 
-/// One gate, without a table.
+/// Reports one gate without a table.
 pub(crate) fn report(name: &str, outcome: Outcome) -> bool {
     match outcome {
         Ok(()) => true,
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn red_is_red_and_missing_is_red_unless_allowed() {
+    fn a_missing_tool_is_red_unless_allowed() {
         let red = || Err(Stop::Red("x".into()));
         let missing = || Err(Stop::Missing("x".into()));
         let cases = [

@@ -1,15 +1,15 @@
-//! Which file of a crate uses which, read from the paths in the code.
+//! Finds out which file of a crate uses which other file, from the paths in the code.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::source::{self, Strings};
 
-/// The source files of one crate, and what each defines and imports.
+/// The source files of one crate, with what each defines and imports.
 pub(crate) struct Crate {
     files: BTreeMap<String, File>,
 }
 
-/// One use of a file by another: the modules of both, and the name that is used.
+/// One use of a file by another: both modules, and the name that is used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Use {
     pub(crate) by: String,
@@ -17,14 +17,14 @@ pub(crate) struct Use {
     pub(crate) name: String,
 }
 
-/// What one file says, without its unit tests.
+/// The contents of one file, without its unit tests.
 #[derive(Default)]
 struct File {
     defined: BTreeSet<String>,
     imports: Vec<Import>,
-    /// `a::b`, as written outside of `use`.
+    /// Paths such as `a::b` outside of `use`.
     paths: Vec<Vec<String>>,
-    /// Every identifier outside of `use`.
+    /// The identifiers outside of `use`.
     words: BTreeSet<String>,
     /// Modules that exist for unit tests only.
     test_modules: BTreeSet<String>,
@@ -33,9 +33,9 @@ struct File {
 /// One leaf of a `use` tree.
 struct Import {
     path: Vec<String>,
-    /// The name it has in this file; `*` for a glob.
+    /// The name in this file; `*` for a glob.
     name: String,
-    /// `pub use`: handed on, which by itself uses nothing.
+    /// A re-export (`pub use`), which alone is no use.
     handed_on: bool,
 }
 
@@ -60,12 +60,12 @@ impl Crate {
         Self { files }
     }
 
-    /// Every use of one file by another, each once for a name.
+    /// Returns every use of one file by another, once for each name.
     pub(crate) fn uses(&self) -> BTreeSet<Use> {
         let mut found = BTreeSet::new();
         for (by, file) in &self.files {
             let mut add = |of: Option<Target>, name: &str| {
-                // A module that is named alone says nothing yet; the paths through it do.
+                // Naming a module alone is no use; the paths through it are.
                 if let Some(Target { module, item: true }) = of
                     && module != *by
                 {
@@ -92,7 +92,7 @@ impl Crate {
         found
     }
 
-    /// The file that defines what a path in a module means; `None` for another crate's.
+    /// Returns the file that defines the item of a path in a module; `None` for another crate.
     fn resolve(&self, module: &str, path: &[String], depth: u8) -> Option<Target> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
@@ -106,7 +106,7 @@ impl Crate {
         }
     }
 
-    /// As `known`, and what is not known is taken for an item of the module's own file.
+    /// As [`Self::known`], but an unknown name counts as an item of the module's own file.
     fn walk(&self, module: &str, path: &[String], depth: u8) -> Option<Target> {
         if path.is_empty() {
             return Some(Target { module: module.to_owned(), item: false });
@@ -116,7 +116,7 @@ impl Crate {
             file.is_some_and(|file| file.imports.iter().any(|import| import.name == path[0]))
         };
         match self.known(module, path, depth) {
-            // What a module imports from another crate is none of its own items.
+            // An import from another crate is not an item of the module.
             None if is_imported() => None,
             None => Some(Target { module: module.to_owned(), item: true }),
             found => found,
@@ -133,7 +133,7 @@ impl Crate {
         if file.defined.contains(first) {
             return Some(Target { module: module.to_owned(), item: true });
         }
-        // Re-exports in a circle are no Rust, and must not hang the gate.
+        // Circular re-exports do not compile, and must not hang the gate.
         if depth > 8 {
             return None;
         }
@@ -155,13 +155,13 @@ impl Crate {
     }
 }
 
-/// Where a path leads: a file, or an item that it defines.
+/// The target of a path: a file, or an item in it.
 struct Target {
     module: String,
     item: bool,
 }
 
-/// `flow::pending` for `flow/pending.rs`; empty for the root.
+/// Returns the module of a file: `flow::pending` for `flow/pending.rs`; empty for the root.
 pub(crate) fn module(src: &Path, path: &Path) -> String {
     let inside = path.strip_prefix(src).unwrap_or(path).with_extension("");
     let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -185,7 +185,7 @@ fn is_below(module: &str, above: &str) -> bool {
     module.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// What a file says. An inline module is an item of the file it stands in.
+/// Reads a file. An inline module is an item of its file.
 fn file(text: &str) -> File {
     let code = source::code(text, Strings::Drop);
     let tokens = tokens(&code);
@@ -205,7 +205,7 @@ fn file(text: &str) -> File {
             let length = path_length(&tokens[at..]);
             let path: Vec<_> =
                 tokens[at..at + length].iter().step_by(2).map(|&part| part.to_owned()).collect();
-            // Declaring a module is no use of it.
+            // A declaration of a module is no use of it.
             if before != Some("mod") {
                 file.words.insert(path[0].clone());
             }
@@ -228,8 +228,8 @@ fn file(text: &str) -> File {
     file
 }
 
-/// Whether the name of an item follows. `mod` is here for inline modules; the file of any other is
-/// found first.
+/// Whether the name of an item follows. `mod` matters for inline modules only: the file of any other
+/// module is found first.
 fn defines(before: &[&str]) -> bool {
     match before {
         [.., "macro_rules", "!"] => true,
@@ -239,7 +239,7 @@ fn defines(before: &[&str]) -> bool {
     }
 }
 
-/// Passes over one item that only unit tests see.
+/// Skips one item that is for unit tests only.
 fn test_item(tokens: &[&str], mut at: usize, file: &mut File) -> usize {
     let mut depth = 0_usize;
     let is_use = tokens[at..].iter().take(5).any(|token| *token == "use");
@@ -309,7 +309,7 @@ fn tree(tokens: &[&str], prefix: &[String], handed_on: bool, found: &mut Vec<Imp
     }
 }
 
-/// The tokens of `a::b::c`.
+/// The number of tokens in `a::b::c`.
 fn path_length(tokens: &[&str]) -> usize {
     let mut length = 1;
     while tokens.get(length) == Some(&"::") && tokens.get(length + 1).is_some_and(|t| is_word(t)) {
@@ -322,7 +322,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Words, `::`, and every other character by itself.
+/// Splits code into words, `::`, and single other characters.
 fn tokens(code: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = code;
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn handing_a_name_on_is_no_use_and_naming_it_is() {
+    fn a_re_export_is_no_use_and_naming_it_is() {
         let child = ("a::b", "pub struct B;");
         assert_eq!(uses(&[("a", "mod b; pub use b::B;"), child]), Vec::<String>::new());
         assert_eq!(uses(&[("a", "mod b; pub use b::B; fn f(_: B) {}"), child]), ["a a::b B"]);

@@ -1,4 +1,4 @@
-//! Providers that we did not write, driven through both adapters; see `interop/README.md`.
+//! Runs both adapters against providers of other projects; see `interop/README.md`.
 mod go_oidc;
 mod keycloak;
 mod oidc_provider;
@@ -22,15 +22,15 @@ use crate::{
 pub(crate) const INTEROP: Gate = Gate { name: "interop", run: all };
 
 struct Provider {
-    /// What it is called on the command line; with underscores, the module of its cases.
+    /// The name on the command line and, with underscores, the module of its cases.
     name: &'static str,
-    /// Fetches and builds what it needs, starts it and waits until it listens. It makes its folder
-    /// of the run itself, with [`certificates`], and writes `env` there: `CIBA_INTEROP_…=value`
-    /// lines for the test program.
+    /// Fetches and builds what it needs, starts it and waits until it listens. It creates the
+    /// directory of its run with [`certificates`], and writes `env` there: lines
+    /// `CIBA_INTEROP_…=value` for the test program.
     start: fn(&Shell, &Path) -> Result<Vec<Process>, Stop>,
 }
 
-/// The last one takes longest to start, and does so while the cases of the others wait for their
+/// The last one takes longest to start. It starts while the cases of the others wait for their
 /// intervals.
 const PROVIDERS: [Provider; 3] = [
     Provider { name: "go-oidc", start: go_oidc::start },
@@ -38,19 +38,20 @@ const PROVIDERS: [Provider; 3] = [
     Provider { name: "keycloak", start: keycloak::start },
 ];
 
-/// The names that [`one`] and [`serve`] take.
+/// Finds a provider by its name.
 fn named(name: &str) -> Result<&'static Provider, Stop> {
     let names = PROVIDERS.map(|provider| provider.name);
-    PROVIDERS.iter().find(|provider| provider.name == name).ok_or_else(|| {
-        Stop::Red(format!("no provider is called {name}; there are {}", names.join(", ")))
-    })
+    PROVIDERS
+        .iter()
+        .find(|provider| provider.name == name)
+        .ok_or_else(|| Stop::Red(format!("there is no provider {name}, only {}", names.join(", "))))
 }
 
 fn all(sh: &Shell) -> Outcome {
     let built = build(sh);
     let [first, second, last] = &PROVIDERS;
     let outcomes = thread::scope(|scope| {
-        // A shell is of one thread.
+        // A shell cannot be shared between threads.
         let starting = scope.spawn(|| begin(&Shell::new()?, last));
         let others = [first, second]
             .map(|provider| begin(sh, provider).and_then(|running| check(sh, provider, running)));
@@ -64,7 +65,7 @@ fn all(sh: &Shell) -> Outcome {
     together(PROVIDERS.iter().map(|provider| provider.name).zip(outcomes))
 }
 
-/// The cases of one provider.
+/// Runs the cases of one provider.
 pub(crate) fn one(sh: &Shell, name: &str) -> Outcome {
     let provider = named(name)?;
     build(sh)?;
@@ -72,17 +73,17 @@ pub(crate) fn one(sh: &Shell, name: &str) -> Outcome {
     check(sh, provider, running)
 }
 
-/// Starts a provider, says how to reach it, and waits for it to be stopped.
+/// Starts a provider, prints how to reach it, and waits until it is stopped.
 pub(crate) fn serve(sh: &Shell, name: Option<&str>) -> Outcome {
     let provider = named(name.unwrap_or("oidc-provider"))?;
     let mut running = begin(sh, provider)?;
-    println!("{}", sh.read_file(folder(provider).join("env"))?);
+    println!("{}", sh.read_file(directory(provider).join("env"))?);
     running.iter_mut().try_for_each(Process::wait)
 }
 
-/// An oidc-provider for each scheme, and the folder of its run. It keeps idle connections for as
-/// long as nginx and its like do: at the 5 s of Node a client on a busy machine may write to one
-/// that is just being closed, and then the flows of the clients are not alike.
+/// Starts an oidc-provider for each scheme, and returns it with the directory of its run. It keeps
+/// idle connections for as long as nginx does: with the 5 s of Node, a client on a busy machine may
+/// write to a connection that is just being closed, and then the flows are not comparable.
 pub(crate) fn providers_for_flows(
     sh: &Shell,
     schemes: &[&str],
@@ -96,9 +97,9 @@ pub(crate) fn providers_for_flows(
     schemes.iter().map(start).collect()
 }
 
-/// The test program and the command, before anything else wants the processor. With the features of
-/// the whole workspace, as the tests have them: what these compiled is not compiled again. A test
-/// of the command brings the command.
+/// Builds the test program and the command before anything else needs the processor. It uses the
+/// features of the workspace, with which the tests are already compiled. The test `usage` builds the
+/// command.
 fn build(sh: &Shell) -> Outcome {
     cmd!(sh, "cargo test --locked --workspace --test interop --test usage --no-run")
         .quiet()
@@ -106,12 +107,12 @@ fn build(sh: &Shell) -> Outcome {
     Ok(())
 }
 
-/// The folder of the run: certificates, logs, what the tests need.
-fn folder(provider: &Provider) -> PathBuf {
+/// Returns the directory of the run: certificates, logs, and the variables of the tests.
+fn directory(provider: &Provider) -> PathBuf {
     source::root().join("interop/.run").join(provider.name)
 }
 
-/// An empty folder for a run.
+/// Creates an empty directory for a run.
 fn fresh(name: &str) -> Result<PathBuf, Stop> {
     let run = source::root().join("interop/.run").join(name);
     let _absent = fs::remove_dir_all(&run);
@@ -130,7 +131,7 @@ fn begin(sh: &Shell, provider: &Provider) -> Result<Vec<Process>, Stop> {
 
 fn check(sh: &Shell, provider: &Provider, running: Vec<Process>) -> Outcome {
     let began = Instant::now();
-    let ready = sh.read_file(folder(provider).join("env"))?;
+    let ready = sh.read_file(directory(provider).join("env"))?;
     let command =
         source::root().join("target/debug").join(format!("ciba{}", std::env::consts::EXE_SUFFIX));
     let _command = sh.push_env("CIBA_INTEROP_COMMAND", command);
@@ -154,8 +155,7 @@ fn check(sh: &Shell, provider: &Provider, running: Vec<Process>) -> Outcome {
     })
 }
 
-/// Everything that stopped one of them. One that could not run is red unless that is allowed, one
-/// that failed is red.
+/// Combines outcomes. One red outcome makes the result red; otherwise a missing tool is reported.
 fn together<'a>(outcomes: impl Iterator<Item = (&'a str, Outcome)>) -> Outcome {
     let (mut red, mut missing) = (Vec::new(), Vec::new());
     for (name, outcome) in outcomes {
@@ -172,13 +172,13 @@ fn together<'a>(outcomes: impl Iterator<Item = (&'a str, Outcome)>) -> Outcome {
     }
 }
 
-/// A certificate authority for the run and all that it vouches for.
+/// Creates a certificate authority for the run, and the certificates that it issues.
 fn certificates(sh: &Shell, run: &Path) -> Outcome {
     node(sh)?;
     cmd!(sh, "node interop/tls.mjs {run}")
         .quiet()
         .run()
-        .map_err(|_| Stop::Missing("the certificates could not be made: install openssl".into()))
+        .map_err(|_| Stop::Missing("the certificates could not be created: install openssl".into()))
 }
 
 fn node(sh: &Shell) -> Outcome {

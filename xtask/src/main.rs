@@ -1,5 +1,5 @@
-//! The project's own tasks. `cargo xtask help` lists them; `CONTRIBUTING.md` says what
-//! each gate guards.
+//! The tasks of the project. `cargo xtask help` lists them, and `CONTRIBUTING.md` says what each gate
+//! checks.
 mod consumers;
 mod crates;
 mod cycles;
@@ -33,76 +33,75 @@ mod flags {
     #![allow(missing_docs, unreachable_pub)]
 
     xflags::xflags! {
-        /// The project's own tasks.
+        /// The tasks of the project.
         cmd xtask {
-            /// All tests of the workspace.
+            /// Runs all tests of the workspace.
             cmd test {}
-            /// Every gate; a gate that could not run is red.
+            /// Runs every gate; a gate that cannot run is red.
             cmd ci {
-                /// For people: a gate that could not run is reported, not red.
+                /// Report a gate whose tool is missing instead of failing.
                 optional --allow-missing
-                /// The tests have run already.
+                /// Skip the tests.
                 optional --without-test
             }
-            /// Many random operations, benchmarks and long fuzzing; writes docs/figures.md.
+            /// Runs many random operations, long fuzzing and the benchmarks; writes docs/figures.md.
             cmd deep {
-                /// Random operations for each property (default 1000000).
+                /// The number of random operations for each property (default 1000000).
                 optional --ops ops: u64
-                /// Seconds for each fuzz target (default 300).
+                /// The seconds for each fuzz target (default 300).
                 optional --fuzz-seconds seconds: u64
             }
-            /// Formatting.
+            /// Checks the formatting.
             cmd fmt {}
-            /// Clippy, warnings denied: everything at once, then each package with its default
-            /// features.
+            /// Runs clippy with warnings denied: on the workspace, on each package with its default
+            /// features, and on the benchmarks.
             cmd clippy {}
-            /// Documentation, warnings denied.
+            /// Builds the documentation with warnings denied.
             cmd docs {}
-            /// Core with every pair of its features.
+            /// Compiles core with every pair of its features.
             cmd features {}
-            /// The published crates with the oldest supported compiler.
+            /// Compiles the published crates with the oldest supported compiler.
             cmd msrv {}
-            /// Forbidden crates, licences, sources.
+            /// Checks crates, licences and sources of the dependencies.
             cmd deny {}
-            /// Floors, import cycles, equal lines of the adapters, file sizes, protocol words, leftovers,
-            /// metadata.
+            /// Checks floors, import cycles, equal lines in the adapters, file sizes, protocol words,
+            /// leftovers and package metadata.
             cmd tidy {}
-            /// Core has no clock, no randomness, no sockets.
+            /// Checks that core has no clock, no randomness and no sockets.
             cmd purity {}
-            /// The number of crates each feature set brings, against crate-counts.txt.
+            /// Compares the number of dependencies of each feature set with crate-counts.txt.
             cmd crates {
-                /// Writes the file instead of comparing.
+                /// Write the file instead of comparing.
                 optional --bless
             }
-            /// Programs outside the workspace, built from the READMEs' code and run.
+            /// Builds programs outside of the workspace from the code of the READMEs, and runs them.
             cmd consumers {}
-            /// Which rule of the specification has a test.
+            /// Prints how many rules of the specification have a test.
             cmd requirements {
-                /// Fails when a rule that is owed a test by now is open.
+                /// Fail if a rule that must have a test has none.
                 optional --strict
-                /// Names every open rule, not only those owed by now.
+                /// Name every rule without a test, not only those that must have one.
                 optional --list
             }
-            /// The JOSE test vectors, with their table.
+            /// Runs the JOSE test vectors and prints their table.
             cmd vectors {}
-            /// Every fuzz target, compiled and run on its corpus.
+            /// Compiles every fuzz target and runs it on its corpus.
             cmd fuzz {
-                /// Seconds for each target (default 10).
+                /// The seconds for each target (default 10).
                 optional --seconds seconds: u64
-                /// This target only.
+                /// Run only this target.
                 optional --target target: String
             }
-            /// Real providers that we did not write, through both adapters.
+            /// Runs both adapters against providers of other projects.
             cmd interop {
-                /// This one only: go-oidc, oidc-provider or keycloak.
+                /// Run only this one: go-oidc, oidc-provider or keycloak.
                 optional provider: String
-                /// Starts the provider (oidc-provider unless named) and leaves it running, for
-                /// trying things.
+                /// Start the provider (default: oidc-provider) and leave it running.
                 optional --serve
             }
-            /// Benchmarks.
+            /// Runs the benchmarks.
             cmd bench {
-                /// Only whole flows against npm openid-client.
+                /// Run only whole flows, against npm openid-client.
                 optional --flows
             }
         }
@@ -164,7 +163,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every gate but the tests, cheapest first, so that a red run is red early.
+/// Every gate except the tests. The cheapest come first, so that a run fails early.
 fn gates() -> Vec<Gate> {
     vec![
         lint::FMT,
@@ -184,7 +183,7 @@ fn gates() -> Vec<Gate> {
     ]
 }
 
-/// A shell in the root of the workspace.
+/// Returns a shell in the root of the workspace.
 fn shell() -> xshell::Result<Shell> {
     let sh = Shell::new()?;
     sh.change_dir(source::root());

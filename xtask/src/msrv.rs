@@ -1,4 +1,4 @@
-//! The published crates compile with the oldest supported compiler.
+//! Compiles the published crates with the oldest supported compiler.
 use xshell::{Shell, cmd};
 
 use crate::{
@@ -12,13 +12,12 @@ pub(crate) const MSRV: Gate = Gate { name: "msrv", run: msrv };
 fn msrv(sh: &Shell) -> Outcome {
     let manifest = sh.read_file("Cargo.toml")?;
     let version = rust_version(&manifest).ok_or_else(|| {
-        Stop::Red("Cargo.toml: no rust-version in [workspace.package]".to_owned())
+        Stop::Red("Cargo.toml has no rust-version in [workspace.package]".to_owned())
     })?;
     let toolchain = format!("{version}.0");
     tools::toolchain(sh, &toolchain)?;
     let packages = PUBLISHED.iter().flat_map(|package| ["-p", package]);
-    // Through rustup: a nested cargo keeps the toolchain of the outer one, whatever `+toolchain`
-    // says.
+    // Through rustup: a nested cargo ignores `+toolchain` and keeps the toolchain of the outer cargo.
     cmd!(sh, "rustup run {toolchain} cargo check --locked {packages...} --all-features").run()?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Core has no clock, no randomness and no sockets: neither in its tree, nor in its sources, nor in
-//! a finished module.
+//! Checks that core has no clock, no randomness and no sockets: in its dependency tree, in its
+//! sources, and among the imports of a compiled module.
 use std::fs;
 
 use xshell::{Shell, cmd};
@@ -15,8 +15,8 @@ pub(crate) const PURITY: Gate = Gate { name: "purity", run: purity };
 
 const FORBIDDEN_CRATES: [&str; 6] = ["getrandom", "rand", "fastrand", "tokio", "mio", "socket2"];
 
-/// The first is allowed in the one file that converts timestamps from and to the standard
-/// library's.
+/// The first is allowed in the one file that converts to and from the time types of the standard
+/// library.
 const FORBIDDEN_WORDS: [&str; 6] =
     ["std::time", "SystemTime::now", "Instant", "std::net", "std::thread", "std::env::var"];
 
@@ -25,7 +25,7 @@ const CONVERSIONS: &str = "crates/ciba-core/src/time.rs";
 const TARGET: &str = "wasm32-unknown-unknown";
 
 fn purity(sh: &Shell) -> Outcome {
-    // Without aws-lc-rs, which draws its own randomness and says so in its documentation.
+    // Without the feature `aws-lc-rs`, whose documentation says that it uses its own randomness.
     let tree = cmd!(
         sh,
         "cargo tree --locked -p ciba-core --features http -e normal --target all --prefix none"
@@ -46,9 +46,9 @@ fn purity(sh: &Shell) -> Outcome {
     )
     .run()?;
     cmd!(sh, "cargo build --locked -p wasm-driver --target {TARGET}").run()?;
-    let folder =
+    let directory =
         sh.var_os("CARGO_TARGET_DIR").map_or_else(|| source::root().join("target"), Into::into);
-    let module = fs::read(folder.join(TARGET).join("debug/wasm-driver.wasm"))
+    let module = fs::read(directory.join(TARGET).join("debug/wasm-driver.wasm"))
         .map_err(|error| Stop::Red(format!("the wasm driver was not built: {error}")))?;
     findings(imported(&module))
 }
@@ -57,7 +57,7 @@ fn forbidden_crates(tree: &str) -> Vec<String> {
     crates::distinct(tree)
         .into_iter()
         .filter(|(name, _)| FORBIDDEN_CRATES.contains(name))
-        .map(|(name, version)| format!("{name} {version} is in ciba-core's normal tree"))
+        .map(|(name, version)| format!("{name} {version} is in the dependency tree of ciba-core"))
         .collect()
 }
 
@@ -68,7 +68,7 @@ fn forbidden_words(name: &str, text: &str) -> Vec<String> {
     lines
         .flat_map(|(number, line)| {
             let words = FORBIDDEN_WORDS.iter().skip(skip).filter(move |word| line.contains(**word));
-            words.map(move |word| format!("{name}:{}: {word} in core", number + 1))
+            words.map(move |word| format!("{name}:{}: {word} is not allowed in core", number + 1))
         })
         .collect()
 }

@@ -1,11 +1,10 @@
-//! Which rule of the specification has a test: tested, waived with a reason, or open.
+//! Counts which rules of the specification are tested, waived with a reason, or open.
 //!
-//! A rule that demands several things says so: its text marks them `(a)`, `(b)`, …, each is owed a
-//! test of its own, and a test claims `REQ-SEC-12b`, not the whole rule. A MUST of more than one
-//! sentence without a mark is red, so that nobody forgets to decide.
+//! A rule with several clauses marks them `(a)`, `(b)`, … in its text. Each clause needs its own test,
+//! and a test claims `REQ-SEC-12b`, not the whole rule. A MUST with more than one sentence and no mark
+//! is red, so that the division into clauses is a decision.
 //!
-//! A test claims a clause with a doc-comment line that holds the id and nothing else, directly
-//! above its attributes.
+//! A test claims a clause with a doc-comment line that is only the id, directly above its attributes.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -21,36 +20,35 @@ use crate::{
 pub(crate) const REQUIREMENTS: Gate =
     Gate { name: "requirements", run: |sh| print(sh, STRICT, false) };
 
-/// Whether an open rule that is owed a test by now makes `cargo xtask ci` red. The one place to
-/// change it.
+/// Whether an open rule of [`OWED`] makes `cargo xtask ci` red.
 const STRICT: bool = true;
 
-/// Sections owed in full: every MUST, and every row of what a misbehaving provider may do.
+/// The sections in which every MUST, or every row about misbehaving providers, needs a test.
 const OWED: [&str; 23] = [
     "REQ-META", "REQ-DISC", "REQ-AUTH", "REQ-AREQ", "REQ-SIGN", "REQ-PING", "REQ-PUSH", "REQ-FAPI",
     "REQ-ACK", "REQ-AERR", "REQ-POLL", "REQ-TOK", "REQ-IDT", "REQ-JWKS", "REQ-SEC", "OPM-DSC",
     "OPM-ACK", "OPM-POL", "OPM-IDT", "OPM-PNG", "OPM-PSH", "OPM-REQ", "OPM-TLS",
 ];
 
-/// A reason shorter than this is none.
+/// The shortest accepted reason of a waiver, in bytes.
 const REASON: usize = 20;
 
-/// One thing that is demanded: a rule, or a clause of one.
+/// A rule, or a clause of one.
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     id: String,
     must: bool,
 }
 
-/// A test and what it claims to prove.
+/// A test and the rule that it claims to test.
 #[derive(Debug, PartialEq, Eq)]
 struct Claim {
     id: String,
     test: String,
 }
 
-/// Prints the table. Red for a claim or waiver that cannot be true; with `strict`, also for a rule
-/// that is owed.
+/// Prints the table. Red if a claim or waiver is contradictory and, with `strict`, if a rule that needs
+/// a test has none.
 pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
     let requirements = sh.read_file("spec/requirements.md")?;
     let mut rules = catalogue(&requirements);
@@ -58,8 +56,8 @@ pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
     let (waivers, mut wrong) = waivers(&sh.read_file("spec/waivers.toml")?);
     wrong.extend(undivided(&requirements));
     let mut claims = Vec::new();
-    for folder in ["crates", "tests"] {
-        for path in source::files(&source::root().join(folder), "rs") {
+    for directory in ["crates", "tests"] {
+        for path in source::files(&source::root().join(directory), "rs") {
             let (found, bad) = claims_of(&fs::read_to_string(&path).unwrap_or_default());
             claims.extend(found);
             wrong.extend(bad.into_iter().map(|what| format!("{}:{what}", source::shown(&path))));
@@ -71,7 +69,7 @@ pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
         println!("{line}");
     }
     let owed = coverage.owed();
-    println!("\nowed and open: {}", owed.len());
+    println!("\nwithout the test they need: {}", owed.len());
     if list {
         let all: Vec<_> =
             rules.iter().filter(|rule| coverage.open(rule)).map(|rule| rule.id.as_str()).collect();
@@ -80,7 +78,7 @@ pub(crate) fn print(sh: &Shell, strict: bool, list: bool) -> Outcome {
         println!("{}", owed.join(" "));
     }
     if strict && !owed.is_empty() {
-        wrong.push(format!("{} rules are owed a test: {}", owed.len(), owed.join(" ")));
+        wrong.push(format!("{} rules need a test: {}", owed.len(), owed.join(" ")));
     }
     if wrong.is_empty() { Ok(()) } else { Err(Stop::Red(wrong.join("\n"))) }
 }
@@ -104,7 +102,7 @@ impl<'a> Coverage<'a> {
         !self.claimed.contains_key(rule.id.as_str()) && !self.is_waived(rule)
     }
 
-    /// A waiver of a rule is one of all its clauses.
+    /// A waiver of a rule waives all its clauses.
     fn is_waived(&self, rule: &Rule) -> bool {
         self.waivers.contains_key(&rule.id) || self.waivers.contains_key(whole(&rule.id))
     }
@@ -114,14 +112,14 @@ impl<'a> Coverage<'a> {
         self.rules.iter().filter(owed).map(|rule| rule.id.as_str()).collect()
     }
 
-    /// Ids that no rule has, and waivers of what is tested after all.
+    /// Finds ids without a rule, and waivers of rules that are tested.
     fn contradictions(&self) -> Vec<String> {
         let known: BTreeSet<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
         let mut wrong = Vec::new();
         for (id, tests) in &self.claimed {
             if known.contains(format!("{id}a").as_str()) {
                 wrong.push(format!(
-                    "{id} has several clauses: {} has to say which it tests ({id}a, …)",
+                    "{id} has several clauses: {} must say which one it tests ({id}a, …)",
                     tests.join(", ")
                 ));
             } else if !known.contains(id) {
@@ -204,12 +202,12 @@ fn catalogue(text: &str) -> Vec<Rule> {
 
 const MARKS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 
-/// How many clauses a rule's text marks: `(a)`, then `(b)`, and so on.
+/// Returns the number of clauses that the text of a rule marks with `(a)`, `(b)` and so on.
 fn clauses(text: &str) -> usize {
     MARKS.iter().take_while(|mark| text.contains(&format!("({mark}) "))).count()
 }
 
-/// MUSTs of more than one sentence that do not say which of them are demands.
+/// Finds MUSTs with more than one sentence and no marked clause.
 fn undivided(text: &str) -> Vec<String> {
     rows(text)
         .filter(|cells| is_id(cells[0], "REQ-") && cells[1].starts_with("MUST"))
@@ -222,8 +220,8 @@ fn undivided(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Rows there are called `REQ-01`, `ACK-04`; in tests `OPM-REQ-01`, because `REQ-` belongs to the
-/// catalogue.
+/// Its rows are named `REQ-01` and `ACK-04`. Tests write `OPM-REQ-01`, because `REQ-` is the prefix of
+/// the catalogue.
 fn misbehaviour(text: &str) -> Vec<Rule> {
     rows(text)
         .map(|cells| format!("OPM-{}", cells[0]))
@@ -239,7 +237,7 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
         .filter(|cells| cells.len() > 2)
 }
 
-/// `REQ-`, capital letters, `-`, two digits, and perhaps the letter of a clause.
+/// `REQ-`, capital letters, `-`, two digits, and optionally the letter of a clause.
 fn is_id(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).and_then(|rest| rest.split_once('-')).is_some_and(
         |(section, number)| {
@@ -256,7 +254,7 @@ fn id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
-/// `"REQ-META-04" = "reason"`, one a line: a subset of TOML that needs no parser.
+/// One `"REQ-META-04" = "reason"` per line: a subset of TOML that needs no parser.
 fn waivers(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
     let mut found = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -271,11 +269,11 @@ fn waivers(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
         match parsed {
             Some((id, reason)) if reason.len() >= REASON => {
                 if found.insert(id.to_owned(), reason.to_owned()).is_some() {
-                    wrong.push(format!("spec/waivers.toml:{}: {id} is there twice", number + 1));
+                    wrong.push(format!("spec/waivers.toml:{}: {id} occurs twice", number + 1));
                 }
             }
             Some((id, _)) => {
-                wrong.push(format!("spec/waivers.toml:{}: {id} has no reason", number + 1))
+                wrong.push(format!("spec/waivers.toml:{}: {id} needs a longer reason", number + 1))
             }
             None => {
                 wrong.push(format!("spec/waivers.toml:{}: not `\"ID\" = \"reason\"`", number + 1))
@@ -285,7 +283,7 @@ fn waivers(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
     (found, wrong)
 }
 
-/// The claims of one file, and the lines that look like a claim but are above no test.
+/// Returns the claims of one file, and the lines that look like a claim but are not above a test.
 fn claims_of(text: &str) -> (Vec<Claim>, Vec<String>) {
     let mut claims = Vec::new();
     let mut wrong = Vec::new();
@@ -304,7 +302,7 @@ fn claims_of(text: &str) -> (Vec<Claim>, Vec<String>) {
             } else if (doc.starts_with("REQ-") || doc.starts_with("OPM-"))
                 && doc.bytes().all(id_byte)
             {
-                wrong.push(format!("{}: {doc} is no id", number + 1));
+                wrong.push(format!("{}: {doc} is not an id", number + 1));
             }
         } else {
             let name = function(line);
@@ -316,7 +314,7 @@ fn claims_of(text: &str) -> (Vec<Claim>, Vec<String>) {
                     Some(name) if test => {
                         claims.push(Claim { id: id.to_owned(), test: name.to_owned() })
                     }
-                    _ => wrong.push(format!("{at}: {id} is above no test")),
+                    _ => wrong.push(format!("{at}: {id} is not above a test")),
                 }
             }
             (test, ignored) = (false, false);

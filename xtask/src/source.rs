@@ -1,20 +1,20 @@
-//! Finding and reading the workspace's own files.
+//! Finds and reads the files of the workspace.
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// The packages users get.
+/// The published packages.
 pub(crate) const PUBLISHED: [&str; 6] =
     ["ciba-core", "ciba-std", "ciba-reqwest", "ciba-ureq", "ciba-test-op", "ciba-cli"];
 
-/// Where the workspace lies.
+/// Returns the root of the workspace.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies one folder below the root")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in a directory below the root")
 }
 
-/// Every file with this extension below a folder, sorted; what builds and package managers made is
-/// left out.
+/// Returns every file with this extension below a directory, sorted, except what builds and package
+/// managers create.
 pub(crate) fn files(below: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(below, extension, &mut found);
@@ -22,10 +22,10 @@ pub(crate) fn files(below: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+fn collect(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     const GENERATED: [&str; 7] =
         ["target", "node_modules", ".run", ".keycloak", ".git", "corpus", "artifacts"];
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
         if path.is_dir() {
@@ -38,13 +38,12 @@ fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A path as it is written in messages.
+/// Returns a path for messages, relative to the root.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// The text with comments blanked out and, on request, string literals too. Lines stay where they
-/// are.
+/// Removes comments and, on request, string literals. Line numbers do not change.
 pub(crate) fn code(text: &str, strings: Strings) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -73,14 +72,14 @@ pub(crate) fn code(text: &str, strings: Strings) -> String {
     out
 }
 
-/// What `code` does with string literals.
+/// What [`code`] does with string literals.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strings {
     Keep,
     Drop,
 }
 
-/// The part of a file that ships: unit tests are the last item, behind `cfg(test)`.
+/// Returns a file without its unit tests, which are the last item and behind `cfg(test)`.
 pub(crate) fn without_tests(text: &str) -> &str {
     ["#[cfg(test)]\nmod ", "#[cfg(test)]\npub(crate) mod "]
         .iter()
@@ -141,14 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_strings_go_and_lines_stay() {
+    fn comments_and_strings_are_removed_and_lines_stay() {
         let text = "a /* x /* y */ \n z */ b // c\n\"d // e\\\" f\" '\"' r#\"g\"# h";
         assert_eq!(code(text, Strings::Drop), "a \n b \n '\"'  h");
         assert_eq!(code(text, Strings::Keep), "a \n b \n\"d // e\\\" f\" '\"' r#\"g\"# h");
     }
 
     #[test]
-    fn unit_tests_are_cut_off() {
+    fn unit_tests_are_removed() {
         assert_eq!(without_tests("a\n#[cfg(test)]\nmod tests {}\n"), "a\n");
         assert_eq!(without_tests("a\n"), "a\n");
     }

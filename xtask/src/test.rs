@@ -1,4 +1,4 @@
-//! The README's command.
+//! Runs tests.
 use xshell::{Shell, cmd};
 
 use crate::gate::{Gate, Outcome, Stop};
@@ -7,12 +7,12 @@ pub(crate) const TEST: Gate = Gate { name: "test", run: test };
 
 fn test(sh: &Shell) -> Outcome {
     cmd!(sh, "cargo test --locked --workspace --no-fail-fast").run().map_err(|_| {
-        Stop::Red("a test failed, see above; run one alone with: cargo test -p <package> <name> -- --nocapture".into())
+        Stop::Red("a test failed, see above: run one alone with cargo test -p <package> <name> -- --nocapture".into())
     })
 }
 
-/// Some tests, with what they print. Red also when none ran: a filter that matches nothing is green
-/// for cargo, not for us.
+/// Runs some tests and shows their output. Red if no test ran: cargo accepts a filter that matches
+/// nothing.
 pub(crate) fn shown(sh: &Shell, select: &[&str], harness: &[&str]) -> Outcome {
     let output =
         cmd!(sh, "cargo test --locked {select...} -- --nocapture --test-threads=1 {harness...}")
@@ -24,7 +24,7 @@ pub(crate) fn shown(sh: &Shell, select: &[&str], harness: &[&str]) -> Outcome {
     if output.status.success() && ran(&text) {
         Ok(())
     } else {
-        Err(Stop::Red("a test failed, none ran, or they did not compile".into()))
+        Err(Stop::Red("a test failed, no test ran, or the tests do not compile".into()))
     }
 }
 

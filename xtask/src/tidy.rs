@@ -1,5 +1,5 @@
-//! What review should not have to look for: floors, import cycles, equal lines of the adapters,
-//! file sizes, protocol words in adapters, internal ids in documentation, leftovers, metadata.
+//! Rules that a program can check: floors, import cycles, equal lines in the adapters, file sizes,
+//! protocol words in adapters, internal ids in documentation, leftovers, package metadata.
 use std::{fs, path::Path};
 
 use xshell::Shell;
@@ -13,11 +13,11 @@ use crate::{
 
 pub(crate) const TIDY: Gate = Gate { name: "tidy", run: tidy };
 
-/// A longer file tells two stories.
+/// The length limit of a file, in lines.
 const LINES: usize = 600;
 
-/// Words an adapter cannot need, because it decides nothing: parameters, and every code of CIBA 11,
-/// 12 and 13 and of RFC 6749 5.2.
+/// Words that an adapter never needs, because core makes the decisions: parameters, and the error
+/// codes of CIBA 11, 12 and 13 and RFC 6749 5.2.
 const PROTOCOL_WORDS: &[&str] = &[
     "access_denied",
     "auth_req_id",
@@ -40,11 +40,11 @@ const PROTOCOL_WORDS: &[&str] = &[
     "unsupported_grant_type",
 ];
 
-/// Pieced together, so that this file passes its own check.
+/// Written with `concat!`, so that this file passes its own check.
 const LEFTOVERS: &[&str] =
     &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
 
-/// Places that exist on one machine only.
+/// The beginnings of paths that exist on one machine only.
 const MACHINE_PATHS: &[&str] = &[
     concat!("/", "work/"),
     concat!("/", "tmp/"),
@@ -53,8 +53,7 @@ const MACHINE_PATHS: &[&str] = &[
     concat!("/", "Users/"),
 ];
 
-/// How an internal id starts. Readers of the documentation cannot look these up, so they belong in
-/// `//` comments.
+/// The beginnings of internal ids. Users cannot look these up, so they belong in `//` comments.
 const INTERNAL_IDS: &[&str] =
     &["REQ-", "OPM-", "DV-", "ruling ", "Ruling ", "rulings ", "Rulings "];
 
@@ -89,23 +88,23 @@ fn tidy(_: &Shell) -> Outcome {
         }
     }
     for package in PUBLISHED {
-        let folder = root.join("crates").join(package);
-        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        let directory = root.join("crates").join(package);
+        let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap_or_default();
         found.extend(
             manifest_lacks(&manifest)
                 .into_iter()
                 .map(|what| format!("{package}: Cargo.toml lacks {what}")),
         );
-        let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+        let readme = fs::read_to_string(directory.join("README.md")).unwrap_or_default();
         if readme.lines().count() < 5 {
-            found.push(format!("{package}: README.md says too little"));
+            found.push(format!("{package}: README.md has fewer than 5 lines"));
         }
     }
     found.extend(lock_files(root));
     findings(found)
 }
 
-/// A rule that is printed until the code keeps it.
+/// Prints the violations of a rule that the code does not follow yet.
 fn report(rule: &str, found: Vec<String>) {
     for line in found {
         println!("  {rule}: {line}");
@@ -116,7 +115,7 @@ fn rust_file(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let lines = text.lines().count();
     if lines > LINES {
-        found.push(format!("{name}: {lines} lines; a file above {LINES} is two files"));
+        found.push(format!("{name}: {lines} lines, at most {LINES} are allowed: split it"));
     }
     let code = source::code(text, Strings::Drop);
     for (number, line) in code.lines().enumerate() {
@@ -127,8 +126,8 @@ fn rust_file(name: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Documentation that names an internal id. A line that is nothing but an id, above a test, is the
-/// claim that `cargo xtask requirements` reads.
+/// Finds internal ids in documentation. A line that is only an id, above a test, is a claim for
+/// `cargo xtask requirements`.
 fn documentation(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -143,8 +142,8 @@ fn documentation(name: &str, text: &str) -> Vec<String> {
         }
         for id in INTERNAL_IDS.iter().filter(|id| doc.contains(**id)) {
             found.push(format!(
-                "{name}:{}: internal id {id:?} in documentation; name the clause of the public \
-                 specification, and the id in a // comment",
+                "{name}:{}: internal id {id:?} in documentation: name the clause of the public \
+                 specification, and put the id in a // comment",
                 number + 1
             ));
         }
@@ -154,11 +153,14 @@ fn documentation(name: &str, text: &str) -> Vec<String> {
 
 fn adapter_file(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    // Strings stay: a protocol word in an adapter would be in one.
+    // Strings are kept, because a protocol word would be in one.
     let text = source::code(source::without_tests(text), Strings::Keep);
     for (number, line) in text.lines().enumerate() {
         for word in PROTOCOL_WORDS.iter().filter(|word| line.contains(**word)) {
-            found.push(format!("{name}:{}: protocol word {word}", number + 1));
+            found.push(format!(
+                "{name}:{}: protocol word {word}: the decision belongs in ciba-core",
+                number + 1
+            ));
         }
     }
     found
@@ -168,13 +170,16 @@ fn any_file(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         for place in MACHINE_PATHS.iter().filter(|place| names_place(line, place)) {
-            found.push(format!("{name}:{}: a path of one machine, {place}", number + 1));
+            found.push(format!(
+                "{name}:{}: a path that exists on one machine only: {place}",
+                number + 1
+            ));
         }
     }
     found
 }
 
-/// Only where the path starts there: `https://op.example/home/` is no place of a machine.
+/// Whether a path begins there. `https://op.example/home/` is not a path of a machine.
 fn names_place(line: &str, place: &str) -> bool {
     line.match_indices(place)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c)))
@@ -201,7 +206,7 @@ fn registry_addresses(name: &str, text: &str) -> Vec<String> {
     if found == 0 {
         Vec::new()
     } else {
-        vec![format!("{name}: {found} registry addresses (\"resolved\")")]
+        vec![format!("{name}: {found} registry addresses: remove the members \"resolved\"")]
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tools the gates need: present in exactly the version named here, or installed.
+//! Installs the tools of the gates, each in a fixed version.
 use xshell::{Shell, cmd};
 
 use crate::gate::{Outcome, Stop};
@@ -27,7 +27,7 @@ impl Tool {
     }
 }
 
-/// A toolchain, fetched through rustup when it is not there.
+/// Installs a toolchain through rustup, unless it is installed.
 pub(crate) fn toolchain(sh: &Shell, name: &str) -> Outcome {
     let installed = cmd!(sh, "rustup toolchain list").quiet().read().unwrap_or_default();
     if installed.lines().any(|line| line.starts_with(&format!("{name}-")) || line == name) {
@@ -35,10 +35,10 @@ pub(crate) fn toolchain(sh: &Shell, name: &str) -> Outcome {
     }
     cmd!(sh, "rustup toolchain install {name} --profile minimal")
         .run()
-        .map_err(|_| Stop::NotRun(format!("toolchain {name} could not be fetched")))
+        .map_err(|_| Stop::NotRun(format!("the toolchain {name} could not be installed")))
 }
 
-/// A compilation target of the default toolchain, fetched through rustup when it is not there.
+/// Installs a target of the default toolchain through rustup, unless it is installed.
 pub(crate) fn target(sh: &Shell, name: &str) -> Outcome {
     let installed = cmd!(sh, "rustup target list --installed").quiet().read().unwrap_or_default();
     if installed.lines().any(|line| line == name) {
@@ -46,7 +46,7 @@ pub(crate) fn target(sh: &Shell, name: &str) -> Outcome {
     }
     cmd!(sh, "rustup target add {name}")
         .run()
-        .map_err(|_| Stop::NotRun(format!("target {name} could not be fetched")))
+        .map_err(|_| Stop::NotRun(format!("the target {name} could not be installed")))
 }
 
 fn lists(installed: &str, package: &str, version: &str) -> bool {

@@ -1,17 +1,18 @@
-//! What the two adapters have in common belongs to core: equal lines, and how much code each has.
+//! Finds equal lines in the two adapters, and counts the lines of each. Common code belongs in
+//! `ciba-core` or `ciba-std`.
 use std::{collections::BTreeMap, path::Path};
 
 use crate::source::{self, Strings};
 
 const ADAPTERS: [&str; 2] = ["ciba-reqwest", "ciba-ureq"];
 
-/// A run of this many equal lines is the same thing said twice.
+/// The length at which a run of equal lines is reported.
 const RUN: usize = 8;
 
-/// Code lines of one adapter, without `service.rs`, which only one of them has.
+/// The limit for one adapter, in lines of code without `service.rs`, which only one of them has.
 const LIMIT: usize = 1_150;
 
-/// The figures, one line each, and what breaks a rule.
+/// Returns the figures, one line each, and the violations.
 pub(crate) fn check(root: &Path) -> (Vec<String>, Vec<String>) {
     let [reqwest, ureq] =
         ADAPTERS.map(|adapter| lines(&root.join("crates").join(adapter).join("src")));
@@ -40,7 +41,7 @@ pub(crate) fn check(root: &Path) -> (Vec<String>, Vec<String>) {
 /// The lines of each file, with their numbers.
 type Files = BTreeMap<String, Vec<(usize, String)>>;
 
-/// Blank lines, comments and unit tests left out, trimmed.
+/// Reads the files without blank lines, comments and unit tests, each line trimmed.
 fn lines(src: &Path) -> Files {
     source::files(src, "rs")
         .into_iter()
@@ -67,11 +68,11 @@ fn code_lines(files: &Files) -> usize {
 
 struct Run {
     length: usize,
-    /// The file and line it begins at, in each adapter.
+    /// The file and line at which it begins, in each adapter.
     places: [(String, usize); 2],
 }
 
-/// Every longest run of equal lines, each line of the first adapter in one run at most.
+/// Returns the longest runs of equal lines. Each line of the first adapter is in at most one run.
 fn equal_runs(first: &Files, second: &Files) -> Vec<Run> {
     let mut found = Vec::new();
     for (name, lines) in first {
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_blank_lines_and_indents_hide_no_run() {
+    fn comments_blank_lines_and_indentation_do_not_hide_a_run() {
         let theirs = format!("// x\n{}\n\n/// y\n        {}", numbered(0, 5), numbered(5, 8));
         assert_eq!(equal_runs(&files(&numbered(0, 8)), &files(&theirs)).len(), 1);
     }

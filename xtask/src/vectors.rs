@@ -1,4 +1,4 @@
-//! The JOSE vectors and their table: agree, unsupported (with a reason), contradicted.
+//! Runs the JOSE vectors and prints their table: agree, unsupported (with a reason), contradicted.
 use xshell::Shell;
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 pub(crate) const VECTORS: Gate = Gate { name: "vectors", run: vectors };
 
 fn vectors(sh: &Shell) -> Outcome {
-    // Of the whole workspace, as the tests were compiled.
+    // With the features of the workspace, with which the tests are already compiled.
     test::shown(sh, &["--workspace", "--test", "vectors"], &[])
-        .map_err(|_| Stop::Red("a vector is contradicted, or none was tried".into()))
+        .map_err(|_| Stop::Red("a vector is contradicted, or none ran".into()))
 }

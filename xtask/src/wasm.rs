@@ -1,17 +1,17 @@
-//! Just enough of the WebAssembly binary format to read what a module imports.
+//! Reads the imports of a WebAssembly module.
 
-/// `module.name` of every import.
+/// Returns `module.name` for every import.
 ///
 /// # Errors
 ///
-/// Says in one clause what is not a module.
+/// Returns the reason why the bytes are not a module.
 pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
     let mut rest =
         bytes.strip_prefix(b"\0asm\x01\0\0\0").ok_or("not a wasm module of version 1")?;
     let mut found = Vec::new();
     while let Some((&id, after)) = rest.split_first() {
         let (size, after) = number(after)?;
-        let (section, after) = after.split_at_checked(size).ok_or("a section is cut short")?;
+        let (section, after) = after.split_at_checked(size).ok_or("a section is truncated")?;
         const IMPORT: u8 = 2;
         if id == IMPORT {
             found.extend(import_section(section)?);
@@ -33,35 +33,35 @@ fn import_section(section: &[u8]) -> Result<Vec<String>, &'static str> {
     Ok(found)
 }
 
-/// Skips what kind of thing is imported.
+/// Skips the description of an import.
 fn description(bytes: &[u8]) -> Result<&[u8], &'static str> {
-    let (&kind, rest) = bytes.split_first().ok_or("an import is cut short")?;
+    let (&kind, rest) = bytes.split_first().ok_or("an import is truncated")?;
     match kind {
-        // function: a type index
+        // A function: a type index.
         0 => Ok(number(rest)?.1),
-        // table: element type, then limits
-        1 => limits(rest.split_first().ok_or("a table is cut short")?.1),
-        // memory
+        // A table: the element type, then limits.
+        1 => limits(rest.split_first().ok_or("a table is truncated")?.1),
+        // A memory.
         2 => limits(rest),
-        // global: type and mutability
-        3 => rest.get(2..).ok_or("a global is cut short"),
+        // A global: type and mutability.
+        3 => rest.get(2..).ok_or("a global is truncated"),
         _ => Err("an import of unknown kind"),
     }
 }
 
 fn limits(bytes: &[u8]) -> Result<&[u8], &'static str> {
-    let (&flags, rest) = bytes.split_first().ok_or("limits are cut short")?;
+    let (&flags, rest) = bytes.split_first().ok_or("limits are truncated")?;
     let rest = number(rest)?.1;
     if flags & 1 == 1 { Ok(number(rest)?.1) } else { Ok(rest) }
 }
 
 fn name(bytes: &[u8]) -> Result<(&str, &[u8]), &'static str> {
     let (length, rest) = number(bytes)?;
-    let (text, rest) = rest.split_at_checked(length).ok_or("a name is cut short")?;
+    let (text, rest) = rest.split_at_checked(length).ok_or("a name is truncated")?;
     Ok((std::str::from_utf8(text).map_err(|_| "a name is not UTF-8")?, rest))
 }
 
-/// LEB128, 32 bits.
+/// A 32-bit number in LEB128.
 fn number(bytes: &[u8]) -> Result<(usize, &[u8]), &'static str> {
     let mut value = 0_u64;
     for (at, &byte) in bytes.iter().take(5).enumerate() {
@@ -73,7 +73,7 @@ fn number(bytes: &[u8]) -> Result<(usize, &[u8]), &'static str> {
             ));
         }
     }
-    Err("a number is cut short")
+    Err("a number is truncated")
 }
 
 #[cfg(test)]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_module_is_said_to_be_none() {
+    fn what_is_not_a_module_is_an_error() {
         assert!(imports(b"ELF").is_err());
         assert!(imports(&[HEAD, &[2, 100, 1]].concat()).is_err());
         assert!(imports(&[HEAD, &[2, 3, 1, 9, b'x']].concat()).is_err());

@@ -1,4 +1,4 @@
-//! The Go library go-oidc, in a program of ours.
+//! The Go library go-oidc, in a program of this repository.
 use std::{path::Path, process::Command, time::Duration};
 
 use xshell::{Shell, cmd};
@@ -13,7 +13,7 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
     let program = run.join("provider");
     {
         let _in = sh.push_dir(source::root().join("interop/go-oidc"));
-        // The compiler that is there, with the modules that go.sum names and no others.
+        // With the installed compiler, and only the modules in go.sum.
         let _local = sh.push_env("GOTOOLCHAIN", "local");
         let _pinned = sh.push_env("GOFLAGS", "-mod=readonly");
         cmd!(sh, "go mod download").quiet().run().map_err(|_| {

@@ -1,4 +1,4 @@
-//! Keycloak, unmodified, and the authentication entity that it asks.
+//! Keycloak without changes, and its authentication entity.
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -16,11 +16,11 @@ use crate::{
 };
 
 const VERSION: &str = "26.7.3";
-/// Of the archive.
+/// The checksum of the archive.
 const SHA_256: &str = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47";
-/// The plugin that fetches it.
+/// The Maven plugin that fetches the archive.
 const FETCH: &str = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy";
-/// What its own build step is told: it makes a server of these options that starts faster.
+/// The options of its build step, which creates a server that starts faster.
 const OPTIONS: [&str; 2] = ["--db=dev-file", "--https-client-auth=request"];
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -46,7 +46,7 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
             .ok_or_else(|| Stop::Red(format!("no address of the {wanted}")))
     };
     let imported = home.join("data/import");
-    // A realm without a person in it and without what the last run left.
+    // A realm without users, and without the data of the last run.
     renew(&home).map_err(|error| Stop::Red(format!("interop/.keycloak: {error}")))?;
     fs::create_dir_all(&imported)
         .and_then(|()| fs::rename(run.join("realm.json"), imported.join("realm.json")))
@@ -81,25 +81,25 @@ fn java(sh: &Shell) -> Outcome {
         .map_err(|_| Stop::Missing("install Maven 3 (mvn): it fetches Keycloak".into()))
 }
 
-/// The first number in `openjdk version "17.0.15" 2025-04-15`.
+/// Returns the first number in `openjdk version "17.0.15" 2025-04-15`.
 fn major(version: &str) -> Option<u32> {
     let quoted = version.split('"').nth(1)?;
     quoted.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// A Keycloak that was fetched, checked, built and started once: its database has every table and
-/// no realm of ours.
+/// Returns a Keycloak that was fetched, checked, built and started once: its database has every
+/// table, and no realm of the tests.
 fn prepared(sh: &Shell, run: &Path) -> Result<PathBuf, Stop> {
-    let folder = source::root().join("interop/.keycloak");
-    let home = folder.join(format!("keycloak-{VERSION}"));
-    let mark = folder.join("prepared");
+    let directory = source::root().join("interop/.keycloak");
+    let home = directory.join(format!("keycloak-{VERSION}"));
+    let mark = directory.join("prepared");
     let wanted = format!("{SHA_256} {}", OPTIONS.join(" "));
     if fs::read_to_string(&mark).is_ok_and(|done| done == wanted) {
         return Ok(home);
     }
-    let _absent = fs::remove_dir_all(&folder);
-    let archive = fetched(sh, &folder)?;
-    cmd!(sh, "tar -xzf {archive} -C {folder}").quiet().run()?;
+    let _absent = fs::remove_dir_all(&directory);
+    let archive = fetched(sh, &directory)?;
+    cmd!(sh, "tar -xzf {archive} -C {directory}").quiet().run()?;
     sh.remove_path(&archive)?;
     let script = home.join("bin/kc.sh");
     cmd!(sh, "{script} build {OPTIONS...}").quiet().ignore_stdout().run()?;
@@ -110,13 +110,13 @@ fn prepared(sh: &Shell, run: &Path) -> Result<PathBuf, Stop> {
     Ok(home)
 }
 
-fn fetched(sh: &Shell, folder: &Path) -> Result<PathBuf, Stop> {
+fn fetched(sh: &Shell, directory: &Path) -> Result<PathBuf, Stop> {
     let artifact = format!("-Dartifact=org.keycloak:keycloak-quarkus-dist:{VERSION}:tar.gz");
-    let output = format!("-DoutputDirectory={}", folder.display());
+    let output = format!("-DoutputDirectory={}", directory.display());
     cmd!(sh, "mvn --batch-mode --quiet {FETCH} {artifact} {output}").run().map_err(|_| {
         Stop::Missing(format!("mvn could not fetch Keycloak {VERSION} (169 MiB, once)"))
     })?;
-    let archive = folder.join(format!("keycloak-quarkus-dist-{VERSION}.tar.gz"));
+    let archive = directory.join(format!("keycloak-quarkus-dist-{VERSION}.tar.gz"));
     let sum = cmd!(sh, "openssl dgst -sha256 -r {archive}").quiet().read()?;
     if sum.split_whitespace().next() == Some(SHA_256) {
         Ok(archive)
@@ -127,9 +127,9 @@ fn fetched(sh: &Shell, folder: &Path) -> Result<PathBuf, Stop> {
     }
 }
 
-/// Keycloak makes its tables, and is told to stop.
+/// Starts Keycloak until it has created its tables.
 fn first_start(home: &Path, run: &Path) -> Outcome {
-    // Nobody calls it: any free port is right.
+    // Nothing calls it, so any free port will do.
     let mut keycloak =
         Process::start(&mut serving(home, run, "https://127.0.0.1:0"), run, "first-start")?;
     let began = Instant::now();
@@ -144,7 +144,7 @@ fn first_start(home: &Path, run: &Path) -> Outcome {
     Ok(())
 }
 
-/// The database as it was after the first start.
+/// Restores the database as it was after the first start.
 fn renew(home: &Path) -> io::Result<()> {
     let (fresh, used) = (home.join("data/fresh"), home.join("data/h2"));
     let _absent = fs::remove_dir_all(&used);
@@ -172,11 +172,11 @@ fn serving(home: &Path, run: &Path, address: &str) -> Command {
         .arg(format!("--https-certificate-file={}", file("server.pem")))
         .arg(format!("--https-certificate-key-file={}", file("server.key")))
         .arg(format!("--https-trust-store-file={}", file("ca.pem")))
-        // It calls the notification endpoints of the tests, which have certificates of the run's
-        // own authority.
+        // It calls the notification endpoints of the tests, whose certificates are issued by the
+        // authority of the run.
         .arg(format!("--truststore-paths={}", file("ca.pem")))
         .env("JAVA_OPTS_KC_HEAP", "-Xms64m -Xmx512m")
-        // It runs for a minute: what the slower compiler would gain comes too late.
+        // It runs for a minute, too short for the optimizing compiler to pay off.
         .env("JAVA_OPTS_APPEND", "-XX:TieredStopAtLevel=1");
     command
 }

@@ -14,7 +14,7 @@ pub(super) fn start(sh: &Shell, run: &Path) -> Result<Vec<Process>, Stop> {
     Ok(vec![start_with(sh, run, &["https"])?])
 }
 
-/// Fetches the packages, which must not happen while something runs that has them loaded.
+/// Installs the packages. No program that has them loaded may be running.
 pub(super) fn install(sh: &Shell) -> Outcome {
     node(sh)?;
     let _in = sh.push_dir(source::root().join("interop"));
@@ -23,7 +23,7 @@ pub(super) fn install(sh: &Shell) -> Outcome {
         .map_err(|_| Stop::Missing("npm could not install interop/package-lock.json".into()))
 }
 
-/// With the scheme of its first port, and for how long that keeps an idle connection.
+/// Starts it, given the scheme of its first port and how long that keeps idle connections.
 pub(super) fn start_with(sh: &Shell, run: &Path, port: &[&str]) -> Result<Process, Stop> {
     certificates(sh, run)?;
     let mut server = Process::start(
@@ -32,8 +32,8 @@ pub(super) fn start_with(sh: &Shell, run: &Path, port: &[&str]) -> Result<Proces
             .arg(run)
             .args(port)
             .current_dir(source::root().join("interop"))
-            // It calls the notification endpoints of the tests, which have certificates of the
-            // run's own authority.
+            // It calls the notification endpoints of the tests, whose certificates are issued by
+            // the authority of the run.
             .env("NODE_EXTRA_CA_CERTS", run.join("ca.pem")),
         run,
         "server",

@@ -1,4 +1,4 @@
-//! Programs that run while the cases do.
+//! Programs that run in the background of the cases.
 use std::{
     fs::{self, File},
     path::Path,
@@ -9,7 +9,7 @@ use std::{
 
 use crate::gate::{Outcome, Stop};
 
-/// Stopped when dropped, whatever the tests do.
+/// A program that is stopped on drop.
 pub(crate) struct Process {
     child: Child,
     name: String,
@@ -17,8 +17,8 @@ pub(crate) struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A script hands this on to the program that it started, and would leave it behind if it
-        // were killed.
+        // A script forwards this signal to the program that it started. If the script were killed,
+        // the program would keep running.
         let _gone_already =
             Command::new("kill").arg(self.child.id().to_string()).stderr(Stdio::null()).status();
         let began = Instant::now();
@@ -32,7 +32,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// What it prints goes to `NAME.log` in the folder of the run.
+    /// Starts a program. Its output goes to `NAME.log` in the directory of the run.
     pub(crate) fn start(command: &mut Command, run: &Path, name: &str) -> Result<Self, Stop> {
         let failed = |error: std::io::Error| Stop::Red(format!("{name}: {error}"));
         let log = File::create(run.join(format!("{name}.log"))).map_err(failed)?;
@@ -42,7 +42,7 @@ impl Process {
         Ok(Self { child, name: name.into() })
     }
 
-    /// Waits until a file is there that a program of the run writes.
+    /// Waits until a program of the run has written a file.
     pub(crate) fn wait_for(&mut self, run: &Path, file: &str, most: Duration) -> Outcome {
         let began = Instant::now();
         while !run.join(file).exists() {
@@ -75,8 +75,8 @@ impl Process {
         self.child.wait().map(|_| ()).map_err(|error| Stop::Red(error.to_string()))
     }
 
-    /// The most memory that it or a program it started had so far, in MiB, where the system says
-    /// it.
+    /// Returns the peak memory of the program, or of a program it started, in MiB, if the system
+    /// reports it.
     pub(crate) fn memory(&self) -> Option<u64> {
         let own = self.child.id();
         let started =
@@ -87,7 +87,7 @@ impl Process {
     }
 }
 
-/// In MiB, from what Linux says in kB.
+/// Converts the kB of Linux to MiB.
 fn peak(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes / 1024)
