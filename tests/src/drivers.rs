@@ -242,7 +242,7 @@ fn start(
 
 fn issuer(row: &Scenario, place: &Place) -> Issuer {
     let issuer = format!("{}{}", place.origin, row.issuer_path);
-    Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed).expect("the row makes sense")
+    Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed).expect("the row is valid")
 }
 
 fn discovery(row: &Scenario, place: &Place) -> Discovery {

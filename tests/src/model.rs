@@ -222,7 +222,7 @@ impl Provider {
             Some("urn:openid:params:grant-type:ciba")
         );
         let id = form.get("auth_req_id").expect("it names the request");
-        assert!(self.named.contains(id), "an id nobody gave the client");
+        assert!(self.named.contains(id), "an id that the client cannot know");
         let is_known = id == Self::AUTH_REQ_ID;
         self.token_forms.push(form);
         let error = |status, code: &str, retry_after: Option<u64>, interval: Option<u64>| {

@@ -382,7 +382,7 @@ impl Scenario {
         let mut config = (self.provider)(&issuer).client(client);
         // Simulated time has no jitter.
         config.interval_tolerance = std::time::Duration::ZERO;
-        let mut provider = Provider::new(config).expect("the row makes sense");
+        let mut provider = Provider::new(config).expect("the row is valid");
         provider.script(self.script.clone());
         provider
     }
@@ -426,7 +426,7 @@ impl Scenario {
             Auth::SelfSigned => ClientAuth::SelfSignedTlsClientAuth,
             Auth::None => ClientAuth::None,
         };
-        let id = ClientId::new(self.client_id.as_str()).expect("the row makes sense");
+        let id = ClientId::new(self.client_id.as_str()).expect("the row is valid");
         let metadata = (self.metadata)(metadata);
         let begun = match self.preset {
             Some(preset) => preset.client(metadata, id).expect("the issuer can be continued"),

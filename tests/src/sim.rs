@@ -130,7 +130,7 @@ pub struct Sim {
     polls_without_time: u32,
     /// Since when, and in which stage, an output is held back for the store.
     held_since: Option<(u64, Stage)>,
-    lives: u32,
+    processes: u32,
     /// The notification token, which the provider knows once the request arrived.
     token: Option<String>,
     /// The number of token requests that did not wait for the interval, because of a notification.
@@ -206,7 +206,7 @@ impl Sim {
             prompted: false,
             polls_without_time: 0,
             held_since: None,
-            lives: 0,
+            processes: 0,
             skips: 0,
             unobserved: (START, 0, START, 0),
         }
@@ -328,7 +328,7 @@ impl Sim {
         }
         let stale = self.mirror.draft.unwrap_or(u64::MAX);
         let asked = |sim: &mut Self, kind, limit, question| {
-            assert!(sim.mirror.open.is_none(), "a question is open and another is asked");
+            assert!(sim.mirror.open.is_none(), "another question is asked while one is open");
             sim.mirror.open =
                 Some(OpenQuestion { id, kind, sent: since, limit, stale, begun: false });
             sim.left.extend(sim.open.take());
@@ -344,7 +344,7 @@ impl Sim {
                 self.mirror.draft = None;
                 if kind == Kind::Token {
                     self.token_request_is_due(persist, since);
-                    let grant = self.mirror.grant.as_mut().expect("just looked at");
+                    let grant = self.mirror.grant.as_mut().expect("it was just fetched");
                     (grant.key_failures, grant.owes) = (0, false);
                     limit = limit.min(grant.deadline + GRACE);
                 } else {
@@ -421,8 +421,12 @@ impl Sim {
         let (entropy, was_pending) = (self.entropy(), self.flow.stage() == Stage::Pending);
         match self.flow.poll(now, entropy) {
             Output::KeySet(request) if request.within().is_some() => {
-                assert_eq!(self.flow.stage(), Stage::Pending, "keys are asked for ahead of time");
-                assert!(!was_pending || self.flow.revision() == revision, "it is not worth saving");
+                assert_eq!(
+                    self.flow.stage(),
+                    Stage::Pending,
+                    "the keys are requested ahead of time"
+                );
+                assert!(!was_pending || self.flow.revision() == revision, "it is not worth a save");
                 self.ids += 1;
                 self.left.push(Asked { id: self.ids, question: Question::KeySet(request) });
                 let entropy = self.entropy();
@@ -460,14 +464,17 @@ impl Sim {
                 "a request right after another"
             );
             self.skips += u32::from(leaves);
-            assert!(self.skips <= 6, "notifications skipped more waits than the first and five");
+            assert!(
+                self.skips <= 6,
+                "notifications skipped more waits than the first and five others"
+            );
         }
     }
 
     fn wait_is_right(&mut self, wait: &Wait) {
         let now = self.now();
-        assert!(wait.until() > now, "a wait that is already over is a busy loop");
-        let wake_at = self.flow.wake_at().expect("a flow that waits wakes");
+        assert!(wait.until() > now, "a wait that is already over causes a busy loop");
+        let wake_at = self.flow.wake_at().expect("a waiting flow wakes up");
         assert_eq!(
             wait.until(),
             wake_at.max(now.saturating_add(Duration::from_millis(1))),
@@ -508,7 +515,7 @@ impl Sim {
             "waits until {due}, and not within {low}..={high}: {wait:?}"
         );
         if matches!(wait.reason(), WaitReason::InFlight) {
-            assert!(self.mirror.open.is_some(), "waits for an answer that cannot come");
+            assert!(self.mirror.open.is_some(), "the flow waits for an answer that cannot arrive");
         }
     }
 

@@ -140,7 +140,7 @@ impl Shared {
                 },
                 Output::KeySet(request) => find_keys(request, http, cache, &now),
             };
-            self.flow(|flow| flow.handle(input, now()).expect("the flow's own ticket"));
+            self.flow(|flow| flow.handle(input, now()).expect("the ticket belongs to the flow"));
         }
     }
 }
@@ -160,7 +160,7 @@ fn find_keys(
             Lookup::Fetch(transmit) => {
                 if let Some(input) = http.perform(transmit, |transmit| cache.begin(transmit, now()))
                 {
-                    cache.handle(input, now()).expect("the cache's own");
+                    cache.handle(input, now()).expect("the input belongs to the cache");
                 }
             }
         }
@@ -181,7 +181,7 @@ trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
 impl ToyHttp {
-    /// Creates a line that trusts this authority and has this client certificate.
+    /// Creates a client that trusts this authority and has this certificate.
     ///
     /// # Panics
     ///

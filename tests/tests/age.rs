@@ -1,4 +1,5 @@
-//! What was received long ago is no authentication of now; and when a request expires is told.
+//! Tokens that were received long ago are not accepted as a current authentication, and the time at
+//! which a request expires is reported.
 #![allow(missing_docs)]
 
 use ciba_core::{
@@ -60,7 +61,7 @@ fn an_authentication_is_handed_out_until_a_day_past_its_deadline() {
             sim.crash();
             assert_eq!(sim.run(), Said::Done);
             let requests = sim.op.token_requests;
-            assert!(requests <= 1, "nothing is asked for again");
+            assert!(requests <= 1, "nothing is requested again");
             match (is_taken, sim.finish()) {
                 (true, Ok(found)) => assert_eq!(found.received_at(), received_at),
                 (false, Err(failure)) => assert_eq!(failure, Failure::Expired(None)),
@@ -70,7 +71,7 @@ fn an_authentication_is_handed_out_until_a_day_past_its_deadline() {
     }
 }
 
-/// A flow that waits for keys that long, because nobody polled it, ends the same way.
+/// A flow that waits for keys for that long, because it was not polled, ends the same way.
 #[test]
 fn tokens_that_wait_too_long_for_keys_expire() {
     let mut sim = redeemed();
@@ -80,8 +81,8 @@ fn tokens_that_wait_too_long_for_keys_expire() {
     assert_eq!(sim.finish().expect_err("too old"), Failure::Expired(None));
 }
 
-/// Snapshots of the first releases do not hold the deadline of what was received: the receipt
-/// counts in its place.
+/// Snapshots of the first releases do not contain the deadline of the tokens. The time of receipt
+/// is used instead.
 #[test]
 fn tokens_saved_by_an_earlier_release_count_from_their_receipt() {
     let sim = redeemed();
@@ -111,7 +112,7 @@ fn a_flow_says_when_its_request_expires() {
     sim.advance(1_000);
     sim.crash();
     assert_eq!(sim.flow.expires_at(), at(DEADLINE));
-    // A clock that is set back moves it.
+    // A clock that is set back moves it as well.
     sim.set_clock(-10_000);
     sim.poll();
     assert_eq!(sim.flow.expires_at(), at(DEADLINE - 10_000));

@@ -1,5 +1,5 @@
-//! One suite for every cryptography backend: what one signs the other verifies, and both refuse the
-//! same things.
+//! One suite for all cryptography backends: each verifies what the other signs, and both reject the
+//! same inputs.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 const BACKENDS: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
 
-/// Every asymmetric algorithm with a key file for it and the length of its signatures.
+/// Every asymmetric algorithm, with a key file for it and the length of its signatures.
 const ALGORITHMS: [(JwsAlgorithm, &str, usize); 9] = [
     (JwsAlgorithm::Rs256, "rsa-2048.pkcs8.pem", 256),
     (JwsAlgorithm::Rs384, "rsa-2048.pkcs8.pem", 256),
@@ -141,7 +141,7 @@ fn nothing_but_the_signature_verifies() {
     }
 }
 
-/// A DER integer.
+/// Encodes a DER integer.
 fn integer(number: &[u8]) -> Vec<u8> {
     let digits: Vec<u8> = number.iter().copied().skip_while(|octet| *octet == 0).collect();
     let sign: &[u8] = if digits[0] >= 0x80 { &[0] } else { &[] };
@@ -251,7 +251,7 @@ fn an_algorithm_takes_its_own_kind_of_key_only() {
     }
 }
 
-/// An odd number of this many bits.
+/// Returns an odd number of this many bits.
 fn odd(bits: usize) -> Vec<u8> {
     let mut number = vec![0xff; bits.div_ceil(8)];
     number[0] = 0xff >> ((8 - bits % 8) % 8);
@@ -330,7 +330,7 @@ fn points_have_full_width_and_lie_on_the_curve() {
     }
 }
 
-/// Every encoding of a point whose order divides the cofactor, the sign bit apart.
+/// Returns every encoding of a point whose order divides the cofactor, except for the sign bit.
 const SMALL_ORDER: [&str; 7] = [
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",

@@ -1,5 +1,5 @@
-//! Which requests share a connection, and what a connection that dies does to a flow, over both
-//! adapters. The scenarios (`scenarios/connections.rs`) have HTTP/2 and client certificates.
+//! Which requests share a connection, and the effect of a dead connection on a flow, with both
+//! adapters. The scenarios (`scenarios/connections.rs`) cover HTTP/2 and client certificates.
 #![allow(missing_docs)]
 
 use std::{
@@ -21,18 +21,18 @@ use ciba_test_op::VirtualClock;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the provider does with a connection over which a token request or one for keys came.
+/// What the provider does with the connection of a token request or of a fetch of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
-    /// Answers and keeps it.
+    /// Answers and keeps it open.
     Keeps,
-    /// Answers and closes it without having said so.
+    /// Answers and closes it without an announcement.
     ClosesAfter,
-    /// Answers and says that it closes it.
+    /// Answers and announces that it closes it.
     Says,
-    /// Closes it in place of an answer.
+    /// Closes it instead of answering.
     ClosesBefore,
-    /// Breaks off in the middle of the answer.
+    /// Closes it in the middle of the answer.
     BreaksOff,
 }
 
@@ -43,7 +43,7 @@ struct Seen {
     at: Timestamp,
 }
 
-/// A provider: a script for each token request, and at the end it denies.
+/// A provider with a script for each token request, which denies at the end.
 struct Op {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -128,7 +128,7 @@ fn serve(
     }
 }
 
-/// The path of the next request on a connection.
+/// Returns the path of the next request on a connection.
 fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -152,7 +152,7 @@ fn request() -> AuthRequest {
 
 type Drive = fn(&Arc<ClientConfig>, Arc<VirtualClock>) -> Failure;
 
-/// The same over both adapters.
+/// Runs it with both adapters.
 const ADAPTERS: [(&str, Drive); 2] = [("reqwest", over_reqwest), ("ureq", over_ureq)];
 
 fn over_reqwest(config: &Arc<ClientConfig>, clock: Arc<VirtualClock>) -> Failure {
@@ -218,8 +218,8 @@ fn a_connection_that_dies_costs_no_login_and_brings_no_poll_twice_or_early() {
     ] {
         for (name, drive) in ADAPTERS {
             let (failure, seen) = run(script, drive);
-            // Every poll of the script and the one that is denied came, and came once: a request
-            // that was repeated underneath would have used up a line of the script unseen.
+            // Every poll of the script and the one that is denied arrived exactly once. A request
+            // repeated by a lower layer would have used up a line of the script unnoticed.
             assert!(matches!(failure, Failure::Denied(_)), "{name} {script:?}: {failure:?}");
             let polls = polls(&seen);
             assert_eq!(polls.len(), script.len() + 1, "{name} {script:?}: {seen:?}");
@@ -233,7 +233,7 @@ fn a_connection_that_dies_costs_no_login_and_brings_no_poll_twice_or_early() {
     }
 }
 
-/// What an exchange of a caller is for is not known, so it may be one that must not be lost.
+/// The purpose of a caller's own exchange is unknown, so it may be one that must not be lost.
 #[test]
 fn an_exchange_of_a_caller_has_a_connection_of_its_own() {
     ciba_tests::adapters::each(|adapter| {
@@ -250,7 +250,7 @@ fn an_exchange_of_a_caller_has_a_connection_of_its_own() {
     });
 }
 
-/// A loss says that the kept connections may all be dead.
+/// After a loss, all kept connections may be dead.
 #[test]
 fn after_a_loss_connections_are_made_anew() {
     for (name, drive) in ADAPTERS {

@@ -1,5 +1,5 @@
-//! Ping and push, killed at every output and at every notification: each flow ends as the crash
-//! table of `docs/flow.md` promises.
+//! Ping and push, with the process killed at every output and at every notification. Each flow ends
+//! as the crash table of `docs/flow.md` promises.
 #![allow(missing_docs)]
 
 use std::collections::{BTreeSet, VecDeque};
@@ -21,27 +21,27 @@ const SCRIPT: [Say; 4] = [
 /// When the provider begins to call, in milliseconds; before the backstop.
 const CALLS_AT: u64 = 20_000;
 
-/// What differs between lives.
+/// The parameters in which runs differ.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     delivery: DeliveryMode,
-    /// Whether the notifications are there before the acknowledgement.
+    /// Whether the notifications arrive before the acknowledgement.
     overtakes: bool,
-    /// Whether the notification comes again, with the id of another request after it.
+    /// Whether the notification is repeated, followed by one with the id of another request.
     repeats: bool,
-    /// The event in which the process dies: an output or a notification.
+    /// The event at which the process dies: an output or a notification.
     die_at: usize,
-    /// Whether what the event asks for was done: the output carried out, the notification saved.
+    /// Whether the event was completed: the output performed, the notification saved.
     done: bool,
     /// Whether the provider, which got no answer to its notification, calls again.
     calls_again: bool,
 }
 
-/// Where a process died.
+/// The event at which a process died.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Event {
     Output(Said, Stage, Say),
-    /// The first genuine one, or any other.
+    /// The first genuine notification, or any other.
     Notification {
         is_first: bool,
         stage: Stage,
@@ -61,7 +61,7 @@ impl Plan {
         }
     }
 
-    /// Lives through a flow; `None` when it has fewer events.
+    /// Runs a flow. Returns `None` if it has fewer events.
     fn live(&self) -> (Option<Event>, Sim) {
         let mut sim = Sim::new(Setup::new(5, 600).delivered(self.delivery));
         let mut callbacks = self.callbacks();
@@ -90,12 +90,12 @@ impl Plan {
                 } else {
                     sim.notify_and_die(callback);
                     if stage == Stage::Pending {
-                        // As if it never came, but that a flow in ping mode asks as soon as it may,
-                        // because it cannot know.
+                        // As without the notification, except that a flow in ping mode polls as
+                        // early as allowed, because it cannot know whether there was one.
                         match self.delivery {
                             DeliveryMode::Ping => assert!(sim.flow.wake_at() <= wake_at),
                             _ => {
-                                // The new process asks for the keys first.
+                                // The new process requests the keys first.
                                 let _ = sim.poll();
                                 assert_eq!(sim.flow.wake_at(), wake_at);
                             }
@@ -142,7 +142,7 @@ impl Plan {
         (died_at, sim)
     }
 
-    /// The row of the crash table and how the flow has to end: authenticated, or as said.
+    /// Returns the row of the crash table and the expected end: authenticated, or this failure.
     fn promise(&self, died_at: &Event) -> (&'static str, Option<&'static str>) {
         let is_push = self.delivery == DeliveryMode::Push;
         match died_at {
@@ -161,7 +161,7 @@ impl Plan {
             Event::Notification { is_first: true, stage }
                 if !self.done && !self.calls_again && !self.repeats =>
             {
-                // Nobody was told that it arrived, and nobody tells again.
+                // Its receipt was not acknowledged, and it is not repeated.
                 match stage {
                     Stage::Authorizing => {
                         ("notification lost, acknowledgement too", Some("indeterminate"))
@@ -225,12 +225,12 @@ fn ping_and_push_killed_at_any_output_or_notification_end_as_the_crash_table_say
     assert_eq!(
         (rows("ping"), rows("push")),
         (20, 16),
-        "every row was met, before and after: {seen:?}"
+        "every row occurred, before and after: {seen:?}"
     );
 }
 
-/// A notification that was taken and saved is acted on after a restart though it never comes again:
-/// at once, not one interval or one backstop later.
+/// A notification that was accepted and saved takes effect after a restart although it is not
+/// repeated: immediately, not after an interval or a backstop.
 #[test]
 fn a_ping_that_was_saved_skips_the_wait_after_a_restart_once() {
     let mut sim = Sim::new(Setup::new(5, 600).delivered(DeliveryMode::Ping));

@@ -1,6 +1,6 @@
-//! A process that dies at any output, and another one that goes on: each flow ends as the crash
-//! table of `docs/flow.md` promises. And snapshots of the first version, which are
-//! resumed for ever.
+//! A process that dies at any output, and another one that resumes: each flow ends as the crash
+//! table of `docs/flow.md` promises. Also the snapshots of the first version, which must always
+//! resume.
 #![allow(missing_docs)]
 
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
@@ -28,24 +28,24 @@ const SCRIPT: [Say; 4] = [
     Say::Tokens(Forgery::None),
 ];
 
-/// How far a process comes with its last output.
+/// How far a process gets with its last output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Death {
-    /// It was saved and not carried out.
+    /// It was saved but not performed.
     Saved,
-    /// It was carried out, and the answer was lost.
+    /// It was performed, and the answer was lost.
     CarriedOut,
 }
 
 struct Life {
     died_at: Option<Said>,
     died_in: Stage,
-    /// What the last output before the death would have brought.
+    /// The answer that the last output before the death would have had.
     script: Say,
     sim: Sim,
 }
 
-/// Lives through a flow and dies at one output; `None` when the flow has fewer.
+/// Runs a flow and kills the process at one output. Returns `None` if the flow has fewer outputs.
 fn live(die_at: usize, death: Death) -> Life {
     let mut sim = Sim::new(Setup::new(5, 600));
     let (mut died_at, mut died_in, mut script) = (None, Stage::Settled, SCRIPT[0]);
@@ -61,7 +61,7 @@ fn live(die_at: usize, death: Death) -> Life {
             sim.advance(700);
             sim.crash();
             if matches!(said, Said::Wait(_)) {
-                // The new process asks for the keys first.
+                // The new process requests the keys first.
                 let _ = sim.poll();
                 assert_eq!(
                     (sim.flow.stage(), sim.flow.wake_at()),
@@ -143,11 +143,11 @@ fn a_flow_killed_at_any_output_ends_as_the_crash_table_says() {
             seen.insert((row, death == Death::Saved));
         }
     }
-    assert_eq!(seen.len(), 14, "every row was met, before and after: {seen:?}");
+    assert_eq!(seen.len(), 14, "every row occurred, before and after: {seen:?}");
 }
 
-/// A request for tokens that was in flight is repeated one interval after the resumption, not
-/// earlier and not much later.
+/// A token request that was in flight is repeated one interval after resuming, not earlier and not
+/// much later.
 #[test]
 fn a_token_request_in_flight_is_repeated_one_interval_after_resuming() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -159,8 +159,7 @@ fn a_token_request_in_flight_is_repeated_one_interval_after_resuming() {
     assert!((5_000..=5_250).contains(&(sim.elapsed() - resumed)));
 }
 
-/// The instant of receipt is what counts: a token that expired while nothing ran is as good as it
-/// was.
+/// The time of receipt counts: a token that expired while no process ran is still accepted.
 #[test]
 fn tokens_are_verified_against_the_instant_they_were_received() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -171,7 +170,7 @@ fn tokens_are_verified_against_the_instant_they_were_received() {
     sim.advance(86_400_000);
     sim.crash();
     assert_eq!(sim.run(), Said::Done);
-    assert_eq!(sim.finish().expect("it was good when it came").received_at(), received_at);
+    assert_eq!(sim.finish().expect("it was valid on receipt").received_at(), received_at);
 }
 
 /// Ruling 16.
@@ -211,7 +210,7 @@ fn signed(question: Question) -> ciba_core::Input {
     operation.answered(signature)
 }
 
-/// An answer to a question that this state of the flow never asked comes back, and nothing changed.
+/// An answer to a question that this flow never asked is returned, and nothing changes.
 #[test]
 fn an_answer_to_a_question_of_another_life_is_stale() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -228,7 +227,7 @@ fn an_answer_to_a_question_of_another_life_is_stale() {
     let misuse = sim.flow.handle(first.unavailable(), now).expect_err("of another life");
     assert_eq!(misuse.reason, MisuseReason::StaleTicket);
     assert_eq!(sim.flow.snapshot().as_bytes(), snapshot.as_bytes());
-    // Two lives that go on from one snapshot are never taken for each other either.
+    // Two processes that resume from one snapshot are not confused with each other either.
     let Output::Key(second) = other.poll(now, Entropy::from_bytes([2; 32])) else {
         panic!("a signature")
     };
@@ -236,11 +235,12 @@ fn an_answer_to_a_question_of_another_life_is_stale() {
     assert_eq!(other.stage(), Stage::Authorizing, "the key is not unavailable here");
     let waiting = other.wake_at();
     other.handle(second.unavailable(), now).expect("its own");
-    assert!(other.wake_at() < waiting, "it heard that, and tries again soon");
+    assert!(other.wake_at() < waiting, "it was told so, and retries soon");
     assert_eq!(sim.poll(), Said::Key);
 }
 
-/// Ruling 11. Tokens that another life of the flow was given are taken: nobody else has them.
+/// Ruling 11. Tokens that were issued to another process of the flow are accepted, because no other
+/// process has them.
 #[test]
 fn tokens_that_another_life_asked_for_are_taken() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -267,7 +267,7 @@ fn tokens_that_another_life_asked_for_are_taken() {
         };
         life.handle(answer, now).expect("its own");
     };
-    sim.flow.handle(response, now).expect("of another life of this flow");
+    sim.flow.handle(response, now).expect("of another process of this flow");
     assert_eq!(sim.flow.stage(), Stage::Verifying);
 }
 
@@ -275,8 +275,7 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/snapshots")
 }
 
-/// A snapshot of every kind there is: its name, how to come there, and how a flow resumed from it
-/// ends.
+/// Snapshots of every kind: name, how to obtain it, and how a flow resumed from it ends.
 fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
     let fresh = || Sim::new(Setup::new(5, 600));
     let token = || {
@@ -343,8 +342,8 @@ fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
         ("indeterminate", lost, "indeterminate"),
         ("unreachable", no_key, "unreachable"),
         ("abandoned", abandoned, "abandoned"),
-        // With what later releases keep: until when the request may leave, what was heard, until
-        // when the tokens are good.
+        // With the members that later releases write: until when the request may be sent, the
+        // answers of the token endpoint, until when the tokens are accepted.
         ("started-within", fresh(), "authenticated"),
         ("pending-heard-trouble", answered(Say::Busy(500, Some(9))), "authenticated"),
         ("tokens-with-deadline", answered(SCRIPT[3]), "authenticated"),
@@ -353,7 +352,7 @@ fn kinds() -> Vec<(&'static str, Sim, &'static str)> {
     kinds
 }
 
-/// What ping and push add.
+/// The kinds that ping and push add.
 fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     let sent = |delivery| {
         let mut sim = Sim::new(Setup::new(5, 600).delivered(delivery));
@@ -377,7 +376,7 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     let tokens = Callback::tokens(Forgery::None);
     let mut adrift = ping();
     adrift.lose();
-    // A gateway answered in the provider's place.
+    // A gateway answered instead of the provider.
     let mut adrift_answered = push();
     adrift_answered.begin();
     let Some(Question::Sent { sending, .. }) =
@@ -390,7 +389,7 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
         .flow
         .handle(sending.answered(answer), Timestamp::from_unix_millis(START))
         .expect("its own");
-    // Pinged while a token request is in flight: one more is owed.
+    // Pinged while a token request is in flight, so that another one follows.
     let mut owing = acknowledged(ping());
     assert_eq!(owing.run(), Said::Transmit(Endpoint::Token));
     let mut pinged = notified(acknowledged(ping()), Callback::PING);
@@ -420,7 +419,7 @@ fn notified_kinds() -> Vec<(&'static str, Sim, &'static str)> {
     ]
 }
 
-/// Drives a resumed flow to its end; the provider gives tokens at once.
+/// Drives a resumed flow to its end; the provider issues tokens immediately.
 fn end(flow: Flow, mut now: Timestamp) -> &'static str {
     let mut flow = flow.in_memory();
     let mut op = Provider::new(5.into(), 600.into());
@@ -455,11 +454,11 @@ fn end(flow: Flow, mut now: Timestamp) -> &'static str {
         };
         flow.handle(input, now).expect("its own");
     }
-    panic!("it never ends");
+    panic!("it does not end");
 }
 
-/// Snapshots that were written once, by the first release that wrote any. With
-/// `CIBA_WRITE_SNAPSHOTS` set the missing ones are written; those that are there are never changed.
+/// Snapshots that were written once, by the first release that wrote any. If `CIBA_WRITE_SNAPSHOTS`
+/// is set, missing ones are written; existing ones are never changed.
 #[test]
 fn golden_snapshots_are_resumed_for_ever() {
     let mut files = BTreeSet::new();
@@ -470,7 +469,7 @@ fn golden_snapshots_are_resumed_for_ever() {
             fs::write(&path, sim.flow.snapshot().as_bytes()).expect("writable");
         }
         let golden = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        // What is written today can still be read too.
+        // The current form can be read as well.
         for bytes in [&golden[..], sim.flow.snapshot().as_bytes()] {
             let now = Timestamp::from_unix_millis(START + 20_000);
             let flow = Flow::resume(Arc::clone(&sim.config), bytes, now)
@@ -486,8 +485,8 @@ fn golden_snapshots_are_resumed_for_ever() {
     assert_eq!(files, found, "every golden snapshot is resumed");
 }
 
-/// Results are only taken through the delivery mode a flow was started with, wherever it is in its
-/// life.
+/// Results are accepted only through the delivery mode with which the flow was started, in every
+/// stage.
 ///
 /// REQ-META-01b
 #[test]
@@ -508,8 +507,8 @@ fn a_snapshot_is_not_resumed_with_another_delivery_mode() {
     }
 }
 
-/// A snapshot that says that a token request is due makes none in push mode: the mode is the
-/// configuration's.
+/// A snapshot that says that a token request is due causes none in push mode: the configuration
+/// determines the mode.
 ///
 /// REQ-PUSH-19
 #[test]

@@ -1,5 +1,5 @@
-//! What happens before and at the deadline: the last request, and what is concluded when no answer
-//! says how it ended.
+//! What happens before and at the deadline: the last request, and the conclusion if no answer says
+//! how the request ended.
 #![allow(missing_docs)]
 
 use ciba_core::{DeliveryMode, Failure, Stage, error::LostAnswer, http::Endpoint};
@@ -13,7 +13,7 @@ const SLOW_DOWN: Say = Say::SlowDown(None, None);
 const TOKENS: Say = Say::Tokens(Forgery::None);
 const TOKEN: Said = Said::Transmit(Endpoint::Token);
 
-/// What happens to a token request.
+/// The outcome of a token request.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Says(Say),
@@ -31,19 +31,19 @@ impl End {
     }
 }
 
-/// A flow whose first token request is open.
+/// Returns a flow whose first token request is open.
 fn at_first_request(setup: Setup) -> Sim {
     let mut sim = Sim::new(setup);
     assert_eq!(sim.run(), TOKEN);
     sim
 }
 
-/// Whether the outcome is unknown because of this.
+/// Returns whether the outcome is unknown for this reason.
 fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
     matches!(failure, Failure::Indeterminate(why) if why.lost == what)
 }
 
-/// Answers the requests of a flow, which are counted, until it fails.
+/// Answers the numbered requests of a flow until it fails.
 fn ends(setup: Setup, how: &dyn Fn(&mut Sim, usize)) -> Failure {
     let mut sim = Sim::new(setup);
     let mut asked = 0;
@@ -54,7 +54,7 @@ fn ends(setup: Setup, how: &dyn Fn(&mut Sim, usize)) -> Failure {
     sim.finish().expect_err("no tokens")
 }
 
-/// The outcome is unknown, and this is what the token endpoint said last.
+/// Checks that the outcome is unknown, with this last answer of the token endpoint.
 #[track_caller]
 fn unknown(failure: &Failure, status: Option<u16>) {
     let found = failure.server_answer().map(|answer| (answer.endpoint(), answer.status()));
@@ -62,8 +62,8 @@ fn unknown(failure: &Failure, status: Option<u16>) {
     assert!(lost_to(failure, LostAnswer::Outcome) && failure.may_start_over(), "{failure:?}");
 }
 
-/// Whatever a peer asks for, one request is made shortly before the deadline, and a login that was
-/// approved meanwhile is not lost: ruling 29.
+/// Whatever the provider asks for, one request is made shortly before the deadline, so that a login
+/// that was approved in the meantime is not lost: ruling 29.
 /// REQ-POLL-14
 /// REQ-POLL-15
 /// REQ-POLL-19
@@ -98,7 +98,7 @@ fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
             }
         }
     }
-    // An interval that grows by itself.
+    // An interval that the flow itself lengthens.
     let mut sim = at_first_request(Setup::new(30, 120));
     for _ in 0..2 {
         sim.answer(SLOW_DOWN);
@@ -112,12 +112,13 @@ fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
     );
     sim.answer(SLOW_DOWN);
     assert_eq!((sim.run(), sim.elapsed()), (TOKEN, 115_000));
-    // And it is the last, whatever it brings.
+    // It is the last one, whatever its outcome.
     sim.answer(Say::Busy(503, Some(1)));
     assert_eq!((sim.run(), sim.elapsed()), (Said::Done, 120_000));
 }
 
-/// Ruling 40: expired is what the provider said, or what its last pending answers let us conclude.
+/// Ruling 40: a flow is expired if the provider said so or if its last pending answers allow that
+/// conclusion.
 /// REQ-POLL-18b
 /// OPM-POL-31
 #[test]
@@ -132,15 +133,15 @@ fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {
             (End::Says(Say::Busy(429, Some(600))), Some(429)),
         ] {
             unknown(&ends(setup(), &|sim, _| how.happens(sim)), status);
-            // One pending answer at the beginning tells nothing about the end.
+            // A pending answer at the beginning shows nothing about the end.
             let first = |sim: &mut Sim, asked: usize| {
                 if asked == 0 { sim.answer(PENDING) } else { how.happens(sim) }
             };
             if delivery == DeliveryMode::Poll {
                 unknown(&ends(setup(), &first), status);
             }
-            // A last one does, and one that is not answered after many that were takes nothing
-            // back.
+            // A last one does. One unanswered request after many answered ones does not change
+            // that.
             let but_last = |sim: &mut Sim, _: usize| {
                 if sim.elapsed() >= 115_000 { sim.answer(PENDING) } else { how.happens(sim) }
             };
@@ -152,19 +153,19 @@ fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {
                 assert_eq!(ends(setup(), &last), Failure::Expired(None), "{how:?}");
             }
         }
-        // What answered last is told, also when nothing answers any more.
+        // The last answer is reported, even if nothing answers any more.
         let down = |sim: &mut Sim, asked: usize| {
             if asked == 0 { sim.answer(Say::Busy(502, None)) } else { sim.not_sent() }
         };
         unknown(&ends(setup(), &down), Some(502));
     }
-    // Two unanswered requests in a row, after an interval that is long.
+    // Two consecutive unanswered requests, with a long interval.
     let two =
         |sim: &mut Sim, asked: usize| if asked < 2 { sim.answer(PENDING) } else { sim.not_sent() };
     unknown(&ends(Setup::new(25, 120), &two), None);
 }
 
-/// Nobody asked, because nobody was there or nobody was to ask.
+/// No request was made: the process was suspended, or nothing was to be asked.
 #[test]
 fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
@@ -187,8 +188,8 @@ fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
     assert!(lost_to(&sim.finish().expect_err("never asked"), LostAnswer::Notification));
 }
 
-/// Ruling 40: a provider need not push that a request expired (CIBA 12), so nobody can tell silence
-/// from a push that was lost.
+/// Ruling 40: a provider need not push that a request expired (CIBA 12), so silence cannot be
+/// distinguished from a lost push.
 #[test]
 fn silence_in_push_mode_does_not_say_that_nobody_answered() {
     for crashes in [false, true] {
@@ -214,8 +215,8 @@ fn silence_in_push_mode_does_not_say_that_nobody_answered() {
     }
 }
 
-/// Ruling 40: a pending answer is recent for two intervals. A process that slept from then past the
-/// deadline knows nothing of what was decided meanwhile.
+/// Ruling 40: a pending answer is recent for two intervals. A process that slept from then until
+/// after the deadline does not know what was decided in the meantime.
 ///
 /// REQ-POLL-18b
 #[test]
@@ -245,8 +246,8 @@ fn a_pending_answer_long_before_the_deadline_is_not_recent() {
     }
 }
 
-/// Ruling 40: an earlier process may have been given the tokens and died before it could save them,
-/// so a flow that is resumed at its end concludes nothing from what that process was told.
+/// Ruling 40: an earlier process may have received the tokens and died before it could save them,
+/// so a flow that is resumed at its end draws no conclusion from the answers to that process.
 ///
 /// REQ-POLL-11
 #[test]
@@ -254,8 +255,8 @@ fn a_flow_that_is_resumed_at_its_end_concludes_nothing() {
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
         for is_asked_again in [false, true] {
             let mut sim = at_first_request(Setup::new(5, 120).delivered(delivery));
-            // In ping mode the first request comes after a minute, and a resumed flow makes one at
-            // once.
+            // In ping mode the first request is made after a minute, and a resumed flow makes one
+            // immediately.
             while sim.elapsed() < if is_asked_again { 60_000 } else { 114_000 } {
                 sim.answer(PENDING);
                 assert_eq!(sim.run(), TOKEN);
@@ -266,7 +267,7 @@ fn a_flow_that_is_resumed_at_its_end_concludes_nothing() {
             let before = sim.elapsed();
             sim.crash();
             if is_asked_again {
-                // A pending answer proves that nobody was given the tokens.
+                // A pending answer proves that the tokens were not issued.
                 while sim.run() == TOKEN {
                     sim.answer(PENDING);
                 }

@@ -1,6 +1,6 @@
-//! The crash table at a store that fails: at each single save in turn, and from each save on.
-//! Nobody is prompted twice, no login is lost that the store allows to keep, and nothing is said
-//! that was not written and cannot be known.
+//! The crash table with a store that fails: at each save in turn, and from each save on. The person
+//! is never prompted twice, no login is lost that the store can preserve, and nothing is concluded
+//! that was not saved.
 #![allow(missing_docs)]
 
 use std::{
@@ -31,13 +31,13 @@ struct Plan {
     fails: Fails,
     /// The output at which the process dies.
     die_at: usize,
-    /// Whether that output was carried out.
+    /// Whether that output was performed.
     done: bool,
-    /// Whether the store works again for the process that goes on.
+    /// Whether the store works again for the process that resumes.
     is_mended: bool,
 }
 
-/// What the store held when the process died.
+/// What the store contained when the process died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kept {
     /// The request was not sent, as far as the store knows.
@@ -67,7 +67,7 @@ struct Life {
     sim: Sim,
     outputs: usize,
     died: Option<(Kept, bool)>,
-    /// The store stopped the flow for good.
+    /// The store stopped the flow permanently.
     is_stopped: bool,
 }
 
@@ -83,7 +83,7 @@ impl Plan {
         let mut sim = Sim::new(Setup::new(5, 600).delivered(self.delivery));
         sim.fail(self.fails);
         let mut life = Life { sim, outputs: 0, died: None, is_stopped: false };
-        // The provider calls until it is told that it was heard.
+        // The provider calls until its notification is acknowledged.
         let mut is_heard = self.delivery == DeliveryMode::Poll;
         let mut stops = 0;
         loop {
@@ -142,7 +142,7 @@ impl Plan {
         }
     }
 
-    /// Lives, and says how it ended.
+    /// Runs a flow and returns how it ended.
     fn ends(&self) -> (Life, &'static str) {
         let life = self.live();
         let prompts = life.sim.op.prompts;
@@ -162,7 +162,7 @@ fn all_fails(most: usize) -> impl Iterator<Item = Fails> {
     (1..=most).flat_map(|save| [Fails::Once(save), Fails::From(save)])
 }
 
-/// Ruling 26. Without a crash a store can keep a person from being prompted, and nothing else.
+/// Ruling 26. Without a crash, a failing store can prevent a prompt and nothing else.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -172,13 +172,13 @@ fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
         for fails in all_fails(16) {
             let plan = Plan { delivery, fails, die_at: NEVER, done: false, is_mended: false };
             let (_, ending) = plan.ends();
-            // The first save is that of the flow as it was started, the second that of a request
-            // that is to leave.
+            // The first save is that of the started flow, the second that of a request that is
+            // about to be sent.
             let may_prompt = !matches!(fails, Fails::From(1 | 2));
             let is_right = match ending {
                 "authenticated" => may_prompt,
-                // The request could not be saved, so it was not sent; that is given up after some
-                // tries.
+                // The request could not be saved, so it was not sent, and the flow gives up after
+                // some attempts.
                 "stopped" | "unreachable" => !may_prompt,
                 _ => false,
             };
@@ -207,13 +207,14 @@ fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_kn
                 };
                 let expected: &[&str] = match (kept, delivery) {
                     (Kept::Tokens, _) => &["authenticated"],
-                    // Somebody may have been given the tokens; where nobody was, nothing is lost.
+                    // The tokens may have been issued to the dead process. If they were not,
+                    // nothing is lost.
                     (Kept::Pending, _) if is_redeemed => &["indeterminate"],
                     (Kept::Pending, _) => &["authenticated"],
                     (Kept::MaybeSent, DeliveryMode::Poll) => &["indeterminate"],
                     (Kept::MaybeSent, _) if is_redeemed => &["indeterminate"],
-                    // A notification rescues it, unless the request never left or the provider was
-                    // heard before.
+                    // A notification saves the login, unless the request was never sent or the
+                    // provider's notification was acknowledged before.
                     (Kept::MaybeSent, _) => &["authenticated", "indeterminate"],
                     (Kept::Unsent, _) if is_mended => &["authenticated"],
                     (Kept::Unsent, _) => &["authenticated", "stopped", "unreachable"],
@@ -225,12 +226,12 @@ fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_kn
     }
     let modes = |kept| seen.iter().filter(|(_, seen, _)| *seen == kept).count();
     let counts = [Kept::Unsent, Kept::MaybeSent, Kept::Pending, Kept::Tokens].map(modes);
-    // In push mode no tokens are given for a request; poll and ping meet everything with and
+    // In push mode no tokens are issued for a request. Poll and ping cover every row with and
     // without.
-    assert_eq!(counts, [3, 5, 5, 3], "every row was met: {seen:?}");
+    assert_eq!(counts, [3, 5, 5, 3], "every row occurred: {seen:?}");
 }
 
-/// Writes land late: the one that was abandoned knows nothing of the request that left since.
+/// Writes land late: an abandoned one does not contain the request that was sent since.
 fn a_late_write(is_careless: bool) -> Result<(), String> {
     let mut sim = Sim::new(Setup::new(5, 600));
     if is_careless {
@@ -264,8 +265,8 @@ fn a_late_write(is_careless: bool) -> Result<(), String> {
     }
 }
 
-/// `Snapshot::revision`: a store that writes older states over newer ones has a person prompted
-/// twice.
+/// `Snapshot::revision`: a store that overwrites newer states with older ones causes a second
+/// prompt.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -274,7 +275,7 @@ fn a_store_that_ignores_revisions_prompts_a_person_twice() {
     assert_eq!(a_late_write(true), Err("a rule was broken".into()));
 }
 
-/// What an earlier life wrote late is older than what a later one saves.
+/// A late write of an earlier process is older than the saves of a later one.
 #[test]
 fn the_late_write_of_an_earlier_life_never_replaces_what_a_later_one_saved() {
     let mut sim = Sim::new(Setup::new(5, 600));
@@ -288,15 +289,15 @@ fn the_late_write_of_an_earlier_life_never_replaces_what_a_later_one_saved() {
     assert_eq!(sim.kept(), saved);
 }
 
-/// The caller is dropped during the save after the acknowledgement, with the question for keys
-/// ahead of time held back; before the next poll, a notification ends the flow.
+/// The caller is dropped during the save after the acknowledgement, while the request for keys
+/// ahead of time is held back. Before the next poll, a notification ends the flow.
 #[test]
 fn a_flow_that_ended_during_a_save_asks_for_nothing_that_was_held_back() {
     let mut sim = Sim::new(Setup::new(5, 600).delivered(DeliveryMode::Push));
     while sim.flow.stage() == Stage::Authorizing {
         match sim.poll() {
             Said::Key => {
-                let asked = sim.open.take().expect("a signature is wanted");
+                let asked = sim.open.take().expect("a signature is requested");
                 sim.sign(asked);
             }
             Said::Transmit(_) => sim.answer(Say::Pending(None, None)),

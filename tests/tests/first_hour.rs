@@ -1,5 +1,5 @@
-//! The first hour of a user: the examples of the front page, and what goes wrong in it, with both
-//! adapters. `cargo xtask consumers` runs the very code of the pages.
+//! The first hour of a user: the examples of the front page and common mistakes, with both
+//! adapters. `cargo xtask consumers` runs the code of the pages itself.
 #![allow(missing_docs)]
 
 use std::{
@@ -25,7 +25,7 @@ use ciba_test_op::{
 const ID: &str = "my-client";
 const PERSON: &str = "196802020575";
 
-/// A provider over TLS with one client, and its clock, which takes no time.
+/// A provider over TLS with one client, and a virtual clock.
 struct Place {
     server: RunningServer,
     clock: VirtualClock,
@@ -59,7 +59,7 @@ impl Place {
         self.server.issuer().trim_start_matches("https://").to_owned()
     }
 
-    /// What a test adds to the code of the front page.
+    /// The options that a test adds to the code of the front page.
     fn with<A: Adapter>(&self, builder: ClientBuilder<A>) -> ClientBuilder<A> {
         builder.authorities(self.server.ca_pem().unwrap()).clock(self.clock.clone())
     }
@@ -111,7 +111,8 @@ fn idura_comes_with_its_rules_and_its_requests() {
             "Example Bank support, case 4711",
         )
     };
-    // A rule of the preset: Swedish BankID needs a binding message, however a request was built.
+    // A rule of the preset: Swedish BankID requires a binding message, however the request was
+    // built.
     let silent = || {
         AuthRequest::login(format!("sub:ssn:{PERSON}").as_str()).acr_values([idura::SWEDISH_BANKID])
     };
@@ -151,7 +152,7 @@ fn a_watcher_sees_the_flow_without_naming_its_type() {
     assert_eq!(counted, seen.len());
 }
 
-/// What goes wrong, whose fault it is, and the error.
+/// A mistake: what is wrong, where it originates, and the error.
 type Case<A> = (&'static str, ClientBuilder<A>, Origin, fn(&ConnectError) -> bool);
 
 fn cases<A: Adapter>(place: &Place, other: &Place) -> Vec<Case<A>> {
@@ -279,7 +280,7 @@ fn a_driver_takes_no_flow_of_another_configuration() {
     place.is_clean();
 }
 
-/// A directory that is removed at the end.
+/// A directory that is removed on drop.
 struct Directory(PathBuf);
 
 impl Drop for Directory {
@@ -317,7 +318,7 @@ fn a_client_is_read_from_the_file_of_its_registration() {
     runtime().block_on(client_read.authenticate(AuthRequest::login("+46700000000"))).unwrap();
     place.is_clean();
 
-    // A public key that is another one's is noticed before anything is sent for a person.
+    // A public key that does not belong to the private key is detected before anything is sent.
     let other = SoftwareKey::from_pem(TestKey::ClientRsa.private_pem()).unwrap().public_jwk();
     client["jwks"]["keys"][0] = serde_json::from_str(&other).unwrap();
     write("client.json", &client.to_string());
@@ -327,7 +328,7 @@ fn a_client_is_read_from_the_file_of_its_registration() {
 
 #[test]
 fn a_client_saves_each_flow_before_a_person_is_asked() {
-    /// A store that cannot be written.
+    /// A store to which nothing can be written.
     struct Full;
 
     impl ciba_ureq::Saver for Full {

@@ -1,9 +1,8 @@
-//! What holds for every flow, whatever its caller, its provider, its clock and its power supply do.
+//! The properties of every flow, whatever its caller, its provider, its clock and its process do.
 //! The rules themselves are in `ciba_tests::sim` and `ciba_tests::model`, which check them at every
 //! step.
 //!
-//! `CIBA_DEEP_OPS` says how many random operations are performed; with it, every run draws new
-//! ones.
+//! `CIBA_DEEP_OPS` sets the number of random operations. If it is set, every run draws new ones.
 #![allow(missing_docs)]
 
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
@@ -23,30 +22,30 @@ use proptest::{
 };
 
 const OPS_PER_CASE: usize = 60;
-/// Milliseconds that a machine sleeps: past every limit of a flow.
+/// Milliseconds that a machine sleeps, beyond every limit of a flow.
 const NIGHT: std::ops::Range<u64> = 70_000..50_000_000;
 
 #[derive(Debug, Clone)]
 enum Op {
     Poll,
     PollAndDie,
-    /// Carry out what is open, well.
+    /// Perform the open question correctly.
     Carry(Say),
-    /// The provider gets the request; its answer is not there yet.
+    /// The provider receives the request; its answer has not arrived yet.
     Perform(Say),
     Lose,
     NotSent,
-    /// Poll and save, which takes so long; then ask whether the request is still to be sent.
+    /// Poll and save, which takes this long; then ask whether the request may still be sent.
     SlowSave(u64),
     KeyUnavailable,
-    /// The caller's future or thread ends with the question in its hands.
+    /// The caller's future or thread ends while it holds the question.
     Drop,
     NoKeys(Option<u64>),
     KeysDown,
     Rotate,
-    /// Forget what is open: nobody answers it, now.
+    /// Forget the open question: it is not answered now.
     Leave,
-    /// Answer something that was left, out of order.
+    /// Answer a question that was left, out of order.
     Late(usize),
     Advance(u64),
     ToWake,
@@ -54,16 +53,16 @@ enum Op {
     Save,
     /// From now on saves fail, or work again.
     StoreFails(bool),
-    /// The caller is dropped during a save, which goes on behind.
+    /// The caller is dropped during a save, which continues in the background.
     Abandon,
-    /// What was abandoned lands in the store.
+    /// An abandoned write lands in the store.
     Land,
     Crash,
     Foreign,
     Cancel,
-    /// Something arrives at the notification endpoint.
+    /// A call arrives at the notification endpoint.
     Notify(Callback),
-    /// It arrives, and the process dies before that was saved.
+    /// It arrives, and the process dies before it is saved.
     NotifyAndDie(Callback),
 }
 
@@ -135,7 +134,7 @@ fn setup() -> impl Strategy<Value = Setup> {
     let mode =
         proptest::sample::select(&[DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push][..]);
     let asked = proptest::option::weighted(0.2, 1_u64..900);
-    // Often so short that it matters between two steps.
+    // Often short enough to matter between two steps.
     let within = proptest::option::weighted(0.7, 1_u64..30);
     let switches =
         (any::<bool>(), proptest::bool::weighted(0.8), proptest::bool::weighted(0.2), within);
@@ -164,7 +163,7 @@ fn take(sim: &mut Sim, wanted: fn(&Question) -> bool) -> Option<Asked> {
     }
 }
 
-/// Carries out a question as it should be.
+/// Performs a question correctly.
 fn carry(sim: &mut Sim, asked: Asked) {
     match asked.question {
         Question::Transmit(_) | Question::Sent { .. } => sim.deliver(asked),
@@ -239,7 +238,7 @@ fn perform(sim: &mut Sim, op: &Op) {
     }
 }
 
-/// The answer to another flow's question comes back and changes nothing.
+/// The answer to a question of another flow is returned and changes nothing.
 fn foreign(sim: &mut Sim) {
     let now = Timestamp::from_unix_secs(1_893_456_000);
     let config = client(ciba_tests::model::ISSUER).build().expect("valid");
@@ -253,10 +252,10 @@ fn foreign(sim: &mut Sim) {
         sim.flow.handle(operation.answered(Vec::new()), sim.now()).expect_err("it is foreign");
     assert_eq!(misuse.reason, ciba_core::machine::MisuseReason::ForeignTicket);
     assert_eq!(before.as_bytes(), sim.flow.snapshot().as_bytes());
-    other.handle(*misuse.input, now).expect("it came back whole");
+    other.handle(*misuse.input, now).expect("it is returned unchanged");
 }
 
-/// Every flow comes to its end, in a number of steps that its lifetime bounds.
+/// Every flow ends, within a number of steps bounded by its lifetime.
 fn end(sim: &mut Sim) {
     for _ in 0..4000 {
         match sim.poll() {
@@ -272,20 +271,19 @@ fn end(sim: &mut Sim) {
             }
         }
     }
-    panic!("the flow never ends: {:?}", sim.flow);
+    panic!("the flow does not end: {:?}", sim.flow);
 }
 
-/// Notifications that come after the end are known until their time is up, and nothing comes of
-/// them.
+/// Notifications after the end are acknowledged until their time is up and have no effect.
 fn late_notifications_are_known(sim: &mut Sim) {
     let Some(spent) = sim.flow.spent_key() else {
-        // In poll mode, and when nobody named the request before it was over.
+        // In poll mode, and if the request ended before it was named.
         assert_eq!(sim.notify(Callback::PING), NotificationVerdict::Unauthorized);
         return;
     };
     assert_eq!(Some(spent.key()), Some(sim.flow.notification_key()));
     let _ = sim.notify(Callback::PING);
-    let token = sim.token().expect("a flow with a mailbox has one");
+    let token = sim.token().expect("a flow with notifications has one");
     let notification = Callback::PING.send(&mut sim.op, &token, 0);
     let said = spent.notify(&notification, sim.now());
     assert_eq!(
@@ -297,7 +295,7 @@ fn late_notifications_are_known(sim: &mut Sim) {
     assert_eq!(spent.notify(&notification, late), NotificationVerdict::Unauthorized);
 }
 
-/// Whoever asks again after the end, or resumes what was saved then, gets the same result.
+/// Polling again after the end, or resuming the saved end, yields the same result.
 fn end_is_the_end(sim: Sim) {
     let snapshot = sim.flow.snapshot();
     let config = sim.config.clone();
@@ -315,13 +313,15 @@ fn end_is_the_end(sim: Sim) {
             result.is_ok() || keeps_tokens,
             "only what was verified, or lacked keys, is verified again"
         );
-        again.handle(request.found(keys.expect("a key set")), now).expect("it is its own");
+        again
+            .handle(request.found(keys.expect("a key set")), now)
+            .expect("the input belongs to it");
     }
     match (result, again.stage()) {
         (Ok(_), Stage::Settled) if is_too_old => {
             assert!(matches!(again.finish(), Err(Failure::Expired(None))), "a day is too old");
         }
-        // With keys it may end otherwise.
+        // With keys it may end differently.
         (Err(_), _) if keeps_tokens => {}
         (Err(failure), Stage::Settled) => assert_eq!(again.finish().err(), Some(failure)),
         (Ok(authentication), Stage::Settled) => {
@@ -329,7 +329,7 @@ fn end_is_the_end(sim: Sim) {
             assert_eq!(again.access_token(), authentication.access_token());
             assert_eq!(again.received_at(), authentication.received_at());
         }
-        // The keys were replaced since: another look-up is due.
+        // The keys have been replaced, so another lookup is due.
         (Ok(_), Stage::Verifying) => {}
         (result, stage) => panic!("{result:?} {stage:?}"),
     }
@@ -384,12 +384,13 @@ fn drawn() -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// Whether an operation leaves the state to the flow: the others cancel, or resume an older state.
+/// Returns whether an operation leaves the state to the flow. The others cancel it or resume an
+/// older state.
 fn is_a_step(op: &Op) -> bool {
     !matches!(op, Op::Cancel | Op::Crash | Op::PollAndDie | Op::NotifyAndDie(_))
 }
 
-/// Random operations move a flow along the arrows of the diagram, and along every one of them.
+/// Random operations move a flow only along the arrows of the diagram, and along each of them.
 #[test]
 fn the_states_are_those_of_the_diagram() {
     let seen = RefCell::new(BTreeSet::new());
@@ -412,7 +413,8 @@ fn the_states_are_those_of_the_diagram() {
         .unwrap_or_else(|failure| panic!("{failure}"));
     let drawn = drawn();
     let arrow = |from: &str, to: &str| drawn.contains(&(from.to_owned(), to.to_owned()));
-    // A flow that is pinged before it is acknowledged is pending and due: one step takes two arrows.
+    // A flow that was pinged before it was acknowledged is pending and due, so one step takes two
+    // arrows.
     let seen: BTreeSet<_> = seen
         .into_inner()
         .into_iter()

@@ -1,5 +1,5 @@
-//! The key-set cache and how a flow uses it: as few fetches as possible, never a second request for
-//! tokens.
+//! The key-set cache and its use by flows: as few fetches as possible, and never a second token
+//! request.
 #![allow(missing_docs)]
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,7 @@ use serde_json::json;
 
 const TOKENS: Say = Say::Tokens(Forgery::None);
 
-/// A flow that has tokens and asks for keys.
+/// Returns a flow that has tokens and requests keys.
 fn verifying(forgery: Forgery) -> Sim {
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
@@ -32,7 +32,7 @@ fn verifying(forgery: Forgery) -> Sim {
 }
 
 fn taken(sim: &mut Sim) -> Asked {
-    sim.open.take().expect("keys are asked for")
+    sim.open.take().expect("the flow requests keys")
 }
 
 fn key_set(key_id: &str, key: u8) -> String {
@@ -65,7 +65,7 @@ fn ready(lookup: Lookup) -> KeySet {
     }
 }
 
-/// Questions for keys as flows ask them: each is a flow of its own, resumed from one snapshot.
+/// Requests for keys as flows make them. Each is of a separate flow, resumed from one snapshot.
 struct Asker {
     config: Arc<ClientConfig>,
     snapshot: Snapshot,
@@ -78,7 +78,7 @@ impl Asker {
         Self { config: sim.config.clone(), snapshot: sim.flow.snapshot(), counter: 0 }
     }
 
-    /// A flow that asks for keys, and its question.
+    /// Returns a flow that requests keys, and its request.
     fn ask(&mut self, now: Timestamp) -> (Flow, KeySetRequest) {
         let mut flow = Flow::resume(self.config.clone(), self.snapshot.as_bytes(), now)
             .expect("it resumes")
@@ -99,19 +99,19 @@ impl Asker {
         self.ask(now).1
     }
 
-    /// A question for a newer set than the one the cache holds.
+    /// Returns a request for a set newer than the one in the cache.
     fn newer(&mut self, cache: &mut JwksCache, now: Timestamp) -> KeySetRequest {
         let (mut flow, mut request) = self.ask(now);
         let keys = ready(cache.lookup(&mut request, now));
         flow.handle(request.found(keys), now).expect("its own");
-        assert_eq!(flow.stage(), Stage::Verifying, "the set does not serve");
+        assert_eq!(flow.stage(), Stage::Verifying, "the set is not sufficient");
         let request = self.again(&mut flow, now);
         assert!(request.wants_refresh());
         request
     }
 }
 
-/// Fetches a set at once.
+/// Fetches a set immediately.
 fn fill(cache: &mut JwksCache, asker: &mut Asker, now: Timestamp, response: Response) {
     let transmit = fetch(cache.lookup(&mut asker.first(now), now));
     answered(cache, transmit, response, now);
@@ -189,13 +189,13 @@ fn one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
         };
         assert!(until > at(second));
     }
-    // Nobody answered: the next caller gets it, when a moment has passed.
+    // No answer: the next caller fetches after a moment.
     assert!(matches!(cache.lookup(&mut asker.first(at(11)), at(11)), Lookup::Unavailable(_)));
     let second = fetch(cache.lookup(&mut asker.first(at(12)), at(12)));
     answered(&mut cache, second, answer(&key_set("op-1", 1), None), at(12));
     let keys = ready(cache.lookup(&mut asker.first(at(13)), at(13)));
     assert_eq!(keys.issuer(), ISSUER);
-    // What comes at last of the first is taken without harm, and nothing newer is replaced by it.
+    // A late answer to the first fetch does no harm and replaces nothing newer.
     cache.handle(first.answered(answer(&key_set("op-9", 9), None)), at(14)).expect("its own");
     assert_eq!(cache.export().expect("held").0, key_set("op-1", 1).into_bytes());
 }
@@ -251,14 +251,14 @@ fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
     let mut cache = JwksCache::new(&asker.config);
     let other = || answer(&key_set("op-7", 7), None);
     fill(&mut cache, &mut asker, at(0), other());
-    // At once after a regular fetch, since a key may have been published late (ruling 31), and then
-    // ever more seldom.
+    // Immediately after a regular fetch, because a key may have been published late (ruling 31),
+    // and then with growing spacing.
     let mut due = 1;
     for spacing in [10, 20, 30, 40, 50, 60, 60, 60] {
         let mut request = asker.newer(&mut cache, at(due));
         let forced = fetch(cache.lookup(&mut request, at(due)));
         answered(&mut cache, forced, other(), at(due));
-        // A hundred more in between cause none.
+        // A hundred requests in between cause none.
         for token in 0..100_u64 {
             let now = at(due + token * spacing / 100);
             let mut request = asker.newer(&mut cache, now);
@@ -271,8 +271,8 @@ fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
     }
 }
 
-/// A forced refresh that fails is no licence to fetch again at once for the next token with a
-/// strange key id.
+/// A failed forced refresh does not permit another immediate fetch for the next token with an
+/// unknown key id.
 ///
 /// REQ-JWKS-10
 #[test]
@@ -323,8 +323,8 @@ fn a_key_replaced_under_its_old_name_is_found_by_one_refresh() {
     assert!(sim.finish().is_ok());
 }
 
-/// A key that contradicts the token is looked at once more, one that nobody knows for two minutes
-/// (ruling 31).
+/// If a key contradicts the token, the keys are fetched once more; an unknown key is awaited for
+/// two minutes (ruling 31).
 ///
 /// REQ-JWKS-09
 /// REQ-JWKS-11
@@ -365,7 +365,7 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
     }
     assert_eq!((sim.elapsed() - arrived, sim.op.token_requests), (120_000, 1));
     let failure = sim.finish().expect_err("no keys");
-    // The person was asked: this is no flow of which nothing left.
+    // The person was prompted, so the flow is not unreachable.
     let Failure::Indeterminate(why) = failure else { panic!("{failure:?}") };
     assert_eq!(
         why.lost,
@@ -374,23 +374,23 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
     assert_eq!(why.endpoint(), Endpoint::KeySet);
     assert!(why.attempts > 1, "{why:?}");
 
-    // An outage that ends in time costs nothing but time.
+    // An outage that ends in time only delays the flow.
     let mut sim = verifying(Forgery::None);
     for _ in 0..5 {
         let asked = taken(&mut sim);
         sim.find_keys(asked, false);
-        let Said::Wait(wait) = sim.poll() else { panic!("keys are away") };
+        let Said::Wait(wait) = sim.poll() else { panic!("the keys are unavailable") };
         sim.advance_to(wait.until());
         assert_eq!(sim.poll(), Said::KeySet);
     }
     let asked = taken(&mut sim);
     sim.find_keys(asked, true);
     assert_eq!((sim.run(), sim.op.token_requests), (Said::Done, 1));
-    let authentication = sim.finish().expect("the keys came");
+    let authentication = sim.finish().expect("the keys arrived");
     assert_eq!(authentication.received_at(), Timestamp::from_unix_millis(START + arrived));
 }
 
-/// A question for keys nobody answers is asked again after a minute.
+/// An unanswered request for keys is repeated after a minute.
 #[test]
 fn an_unanswered_question_for_keys_is_asked_again() {
     let mut sim = verifying(Forgery::None);
@@ -411,14 +411,14 @@ fn an_unanswered_question_for_keys_is_asked_again() {
 fn keys_of_another_issuer_are_refused_and_nothing_changes() {
     let mut sim = verifying(Forgery::None);
     let Asked { question: Question::KeySet(mut request), .. } = taken(&mut sim) else {
-        panic!("keys are asked for")
+        panic!("the flow requests keys")
     };
     let other = client("https://other.example").build().expect("valid");
     let foreign =
         KeySet::pinned(other.issuer(), sim.op.keys().as_bytes(), &FakeCrypto).expect("a key set");
     let (before, now) = (sim.flow.snapshot(), sim.now());
 
-    // The other issuer's cache has nothing for this flow.
+    // The cache of the other issuer has no keys for this flow.
     let mut cache = JwksCache::new(&other);
     assert!(cache.preload(sim.op.keys().as_bytes(), now, now));
     assert!(matches!(cache.lookup(&mut request, now), Lookup::Unavailable(_)));
@@ -438,7 +438,7 @@ fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
             .expect("a key set");
         let now = sim.now();
         for questions in 0.. {
-            assert!(questions < 5, "asks for the same keys again and again");
+            assert!(questions < 5, "the flow requests the same keys repeatedly");
             let entropy = sim.entropy();
             match sim.open.take().map(|asked| asked.question) {
                 Some(Question::KeySet(request)) => {
@@ -477,7 +477,7 @@ fn a_set_fetched_elsewhere_can_be_brought_along() {
     let _ = fetch(other.lookup(&mut asker.first(at(600)), at(600)));
 }
 
-/// An answer to a flow is not one to a cache, and the other way round.
+/// An answer to a flow is not accepted by a cache, and vice versa.
 #[test]
 fn a_cache_refuses_what_it_did_not_ask_for() {
     let mut asker = Asker::new();
@@ -487,13 +487,13 @@ fn a_cache_refuses_what_it_did_not_ask_for() {
     let misuse =
         cache.handle(request.unavailable(Cause::Unknown.into()), at(0)).expect_err("the flow's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
-    flow.handle(*misuse.input, at(0)).expect("it came back whole");
+    flow.handle(*misuse.input, at(0)).expect("it is returned unchanged");
     let sending = cache.begin(transmit, at(0)).expect("it is in time");
     let misuse = flow
         .handle(sending.unanswered(Unanswered::Lost(Cause::Unknown)), at(0))
         .expect_err("the cache's");
     assert_eq!(misuse.reason, MisuseReason::ForeignTicket);
-    cache.handle(*misuse.input, at(0)).expect("it came back whole");
+    cache.handle(*misuse.input, at(0)).expect("it is returned unchanged");
 }
 
 #[test]
@@ -511,7 +511,7 @@ fn keys_are_at_hand_before_a_flow_asks_for_them_or_the_reason_is() {
     let _keys = ready(cache.lookup(&mut asker.first(at(61)), at(61)));
 }
 
-/// A fetch that fails says why: what came, or why nothing did.
+/// A failed fetch reports the reason: the response, or why there was none.
 #[test]
 fn a_fetch_that_fails_says_why() {
     let document = key_set("k1", 1);

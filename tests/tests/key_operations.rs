@@ -1,4 +1,4 @@
-//! A private key that is away, slow or silent, before and after the person was asked.
+//! A private key that is unavailable, slow or silent, before and after the prompt.
 #![allow(missing_docs)]
 
 use std::time::Duration;
@@ -15,15 +15,16 @@ use ciba_tests::{
 
 const PENDING: Say = Say::Pending(None, None);
 
-/// Whether the outcome is unknown because of this.
+/// Returns whether the outcome is unknown for this reason.
 fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
     matches!(failure, Failure::Indeterminate(why) if why.lost == what)
 }
 
-/// A key that is away for a moment is asked again; one that stays away ends the flow with a reason.
+/// A key that is briefly unavailable is retried; one that remains unavailable ends the flow with a
+/// reason.
 #[test]
 fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
-    // Before anything was sent the tries follow each other sooner, since nobody waits at a prompt
+    // Before anything is sent, the attempts follow each other sooner, because no prompt is open
     // yet.
     for was_sent in [false, true] {
         let mut sim = Sim::new(Setup::new(5, 600));
@@ -50,7 +51,7 @@ fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
         assert_eq!(sim.poll(), Said::Done);
         let failure = sim.finish().expect_err("the key is away");
         match was_sent {
-            // The person was asked, and nobody knows what they said.
+            // The person was prompted, and the decision is unknown.
             true => assert!(lost_to(&failure, LostAnswer::PrivateKey), "{failure:?}"),
             false => {
                 assert!(
@@ -61,8 +62,8 @@ fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
     }
 }
 
-/// A signature nobody makes is asked for again, with another `jti`, a time-out and a pause later;
-/// the late one is ignored, and the third in a row is the last.
+/// A missing signature is requested again, with another `jti`, after the timeout and a pause. The
+/// late one is ignored, and the third consecutive failure is the last.
 /// REQ-POLL-26
 #[test]
 fn a_signature_nobody_makes_is_asked_for_again() {
@@ -80,7 +81,10 @@ fn a_signature_nobody_makes_is_asked_for_again() {
         };
         assert_eq!((again(&mut sim), sim.elapsed()), (Said::Key, 21_000));
         sim.sign(first);
-        assert!(matches!(sim.poll(), Said::Wait(_)), "the late signature is of another assertion");
+        assert!(
+            matches!(sim.poll(), Said::Wait(_)),
+            "the late signature belongs to another assertion"
+        );
         if is_made {
             let second = sim.open.take().expect("a signature");
             sim.sign(second);

@@ -1,5 +1,4 @@
-//! What is read from a key set: every key that serves, and none that does not. The rest spoils
-//! nothing.
+//! Reading key sets: every usable key is imported, and an unusable key does not affect the others.
 #![allow(missing_docs)]
 
 use std::sync::LazyLock;
@@ -35,7 +34,7 @@ static P384: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlg
 static ED25519: LazyLock<(SoftwareKey, String)> =
     LazyLock::new(|| generated(JwsAlgorithm::EdDsa, 5));
 
-/// The public JWK with these members added, replaced or, where null, taken out.
+/// Returns the public JWK with these members added, replaced or, for null, removed.
 fn jwk(key: &SoftwareKey, changes: Value) -> Value {
     let mut jwk: Value = serde_json::from_str(&key.public_jwk()).expect("a JWK");
     let members = jwk.as_object_mut().expect("an object");
@@ -48,7 +47,7 @@ fn jwk(key: &SoftwareKey, changes: Value) -> Value {
     jwk
 }
 
-/// A key as most providers publish it: its numbers, `kid` and `use`, no `alg`.
+/// Returns a key as most providers publish it: its numbers, `kid` and `use`, without `alg`.
 fn plain(key: &SoftwareKey, kid: &str) -> Value {
     jwk(key, json!({"kid": kid, "alg": null}))
 }
@@ -61,7 +60,7 @@ fn token(key: &SoftwareKey, header: Value) -> String {
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// A token of this key that names the key `kid`.
+/// Returns a token of this key that names the key `kid`.
 fn signed(key: &SoftwareKey, kid: &str) -> String {
     token(key, json!({"alg": key.algorithm().name(), "kid": kid}))
 }
@@ -71,7 +70,7 @@ fn read(document: &str, backend: &dyn KeyImporter) -> Result<KeySet, Fault> {
     KeySet::pinned(&issuer, document.as_bytes(), backend)
 }
 
-/// The verdict over a token, which is the same for both backends.
+/// Returns the verdict on a token, which must be the same with both backends.
 fn verdict(document: &str, algorithm: JwsAlgorithm, token: &str) -> Result<(), Untrusted> {
     let [one, other] = BACKENDS.map(|backend| {
         let keys = read(document, backend).expect("a key set");
@@ -146,7 +145,7 @@ fn keys_nobody_can_use_are_skipped_one_by_one() {
         for keys in [[useless.clone(), good.clone()], [good.clone(), useless.clone()]] {
             assert_eq!(finds(&keys, &RSA.0, "good"), Ok(()), "{useless}");
         }
-        // What is published under the name of the key is not "not published".
+        // A key that is published under this id is not reported as "not published".
         let is_meant = useless.get("kid").is_some_and(|kid| kid == "good");
         let verdict = if is_meant { Untrusted::UnusableKey } else { Untrusted::UnknownKey };
         assert_eq!(finds(&[useless], &RSA.0, "good"), Err(verdict));
@@ -258,7 +257,7 @@ fn a_key_without_alg_serves_every_algorithm_of_its_kind_and_one_with_alg_only_th
                 "{algorithm} with alg {named}"
             );
         }
-        // A key of another kind under the same name is no candidate.
+        // A key of another kind with the same id is not a candidate.
         let strangers: Vec<Value> = [&RSA.0, &P256.0, &P384.0, &ED25519.0]
             .into_iter()
             .filter(|other| other.public_key() != key.public_key())
@@ -335,7 +334,8 @@ fn numbers_with_leading_zero_octets_are_taken() {
     }
 }
 
-/// A key with a leading zero octet in one of its numbers, as one in 128 keys on a curve has.
+/// Returns a key with a leading zero octet in one of its numbers, which one in 128 keys on a curve
+/// has.
 fn with_a_zero(algorithm: JwsAlgorithm) -> SoftwareKey {
     let generated = (0..=255).map(|seed| generated(algorithm, seed).0);
     let has_zero = |key: &SoftwareKey| match key.public_key() {
@@ -345,8 +345,8 @@ fn with_a_zero(algorithm: JwsAlgorithm) -> SoftwareKey {
     generated.into_iter().find(has_zero).expect("one in 128")
 }
 
-/// Whatever a publisher does to the numbers of a key, it is read as the same key, and verifies what
-/// that key signed and nothing else.
+/// In whichever form a publisher writes the numbers of a key, it is read as the same key and
+/// verifies only what that key signed.
 ///
 /// REQ-JWKS-13b
 /// REQ-JWKS-14a
@@ -416,7 +416,7 @@ fn coordinates_that_are_no_point_are_refused() {
             );
         }
     }
-    // The coordinate of an Ed25519 key is a string of octets and no number.
+    // The coordinate of an Ed25519 key is an octet string and not a number.
     let x = jwk(&ED25519.0, json!({}))["x"]
         .as_str()
         .map(|x| URL_SAFE_NO_PAD.decode(x).expect("base64url"));
@@ -427,7 +427,7 @@ fn coordinates_that_are_no_point_are_refused() {
     assert_eq!(finds(&[key], &ED25519.0, "a"), Err(Untrusted::UnusableKey));
 }
 
-/// Every key of a set is listed, and each that is skipped says why.
+/// Every key of a set is listed, each skipped one with its reason.
 ///
 /// REQ-JWKS-03
 #[test]
@@ -501,7 +501,7 @@ fn a_key_id_is_compared_as_it_is() {
         let keys = [jwk(&P256.0, json!({"kid": kid}))];
         for token in [signed(&P256.0, "1"), token(&P256.0, json!({"alg": "ES256"}))] {
             let verdict = verdict(&set(&keys), JwsAlgorithm::Es256, &token);
-            // Without a name in the token the only key there is may be meant.
+            // If the token names no key, the only published key may be meant.
             let is_named = token.starts_with(&signed(&P256.0, "1")[..30]);
             let expected = if is_named { Untrusted::UnknownKey } else { Untrusted::UnusableKey };
             assert_eq!(verdict, Err(expected), "{kid}");

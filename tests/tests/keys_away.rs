@@ -1,5 +1,5 @@
-//! Keys that cannot be had when they are needed, or that are not needed yet: how long a flow looks
-//! for them, and what becomes of its tokens.
+//! Keys that are unavailable when needed, or not needed yet: how long a flow looks for them, and
+//! what happens to its tokens.
 #![allow(missing_docs)]
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +18,7 @@ use ciba_tests::{
 };
 use serde_json::json;
 
-/// A flow that has tokens and asks for keys.
+/// Returns a flow that has tokens and requests keys.
 fn verifying(forgery: Forgery) -> Sim {
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
@@ -28,7 +28,7 @@ fn verifying(forgery: Forgery) -> Sim {
 }
 
 fn taken(sim: &mut Sim) -> Asked {
-    sim.open.take().expect("keys are asked for")
+    sim.open.take().expect("the flow requests keys")
 }
 
 fn key_set(key_id: &str, key: u8) -> String {
@@ -50,8 +50,8 @@ fn fetch(lookup: Lookup) -> Transmit {
     }
 }
 
-/// Answers every question for keys with what a fetch brings, until the flow is over; says how many
-/// fetches there were.
+/// Answers every request for keys with the result of a fetch until the flow is over. Returns the
+/// number of fetches.
 fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
     let mut count = 0;
     loop {
@@ -84,8 +84,8 @@ fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
     }
 }
 
-/// What can never be read as a key set ends the flow after three fetches, with the reason; what may
-/// pass does not count, and begins the count anew.
+/// A document that can never be read as a key set ends the flow after three fetches, with the
+/// reason. A temporary failure does not count and resets the count.
 ///
 /// REQ-JWKS-12
 /// OPM-DSC-13
@@ -122,7 +122,7 @@ fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider(
         let failure = sim.finish().expect_err("no keys");
         assert!(matches!(failure, Failure::Indeterminate(_)), "{brought:?}: {failure:?}");
 
-        // Mended in time.
+        // Repaired in time.
         let mut sim = verifying(Forgery::None);
         let keys = sim.op.key_set();
         assert_eq!(
@@ -139,8 +139,8 @@ fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider(
     }
 }
 
-/// Whatever kept the keys away: the tokens stay in the snapshot, and a flow that is resumed from it
-/// asks for keys again, and never for tokens.
+/// Whatever made the keys unavailable, the tokens stay in the snapshot, and a resumed flow requests
+/// keys again but never tokens.
 ///
 /// OPM-DSC-13
 #[test]
@@ -162,7 +162,7 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
             assert!(!flow.keeps_tokens(), "it is not over");
             let entropy = Entropy::from_bytes([1; 32]);
             let Output::KeySet(request) = flow.poll(now, entropy) else {
-                panic!("keys are asked for")
+                panic!("the flow requests keys")
             };
             let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &FakeCrypto)
                 .expect("a key set");
@@ -171,15 +171,15 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
         }
         assert_eq!(sim.op.token_requests, 1);
     }
-    // What a key of the issuer contradicts is not kept.
+    // Tokens that a key of the issuer contradicts are not kept.
     let mut sim = verifying(Forgery::Signature);
     let keys = sim.op.key_set();
     fetches(&mut sim, &|_| keys.clone());
     assert!(!sim.flow.keeps_tokens());
 }
 
-/// A provider that signs with a new key before it publishes it, behind a cache for example: the
-/// login waits for the key as long as for keys that cannot be had at all (ruling 31).
+/// A provider may sign with a new key before publishing it, for example behind a cache. The login
+/// waits for that key as long as for unavailable keys (ruling 31).
 ///
 /// REQ-JWKS-09
 #[test]
@@ -195,7 +195,7 @@ fn a_key_that_is_published_late_costs_no_login() {
         assert!(sim.elapsed() - arrived <= 100_000, "{late}");
         assert!(sim.finish().is_ok(), "{late}");
     }
-    // Trouble in between does not end it.
+    // Failures in between do not end it.
     let mut sim = verifying(Forgery::None);
     let arrived = sim.elapsed();
     let trouble = Response::new(404, Headers::new(), "");
@@ -205,15 +205,17 @@ fn a_key_that_is_published_late_costs_no_login() {
     );
     assert!(sim.flow.keeps_tokens());
     assert_eq!(sim.elapsed() - arrived, 120_000);
-    // A set that cannot change is asked for twice, and not all the time.
+    // A set that cannot change is requested twice, not continuously.
     let mut sim = verifying(Forgery::None);
     let pinned = KeySet::pinned(sim.config.issuer(), key_set("op-7", 7).as_bytes(), &FakeCrypto)
         .expect("a key set");
-    let Question::KeySet(request) = taken(&mut sim).question else { panic!("keys are asked for") };
+    let Question::KeySet(request) = taken(&mut sim).question else {
+        panic!("the flow requests keys")
+    };
     let (now, entropy) = (sim.now(), sim.entropy());
     sim.flow.handle(request.found(pinned.clone()), now).expect("its own");
     let Output::KeySet(request) = sim.flow.poll(now, entropy) else {
-        panic!("a newer set is asked for")
+        panic!("a newer set is requested")
     };
     sim.flow.handle(request.found(pinned), now).expect("its own");
     let entropy = sim.entropy();
@@ -223,7 +225,7 @@ fn a_key_that_is_published_late_costs_no_login() {
     assert_eq!(sim.finish().expect_err("unknown").check(), Some(Untrusted::UnknownKey));
 }
 
-/// The next question ahead of time, of a flow whose person does not answer.
+/// Returns the next request ahead of time, of a flow whose person does not answer.
 fn again(sim: &mut Sim) -> Option<KeySetRequest> {
     loop {
         if let Some(Asked { question: Question::KeySet(request), .. }) = sim.left.pop() {
@@ -235,7 +237,7 @@ fn again(sim: &mut Sim) -> Option<KeySetRequest> {
                 let asked = taken(sim);
                 sim.sign(asked);
             }
-            // It has asked, and waits as before.
+            // It has made the request and waits as before.
             Said::Wait(_) if !sim.left.is_empty() => {}
             Said::Wait(wait) => sim.advance_to(wait.until()),
             Said::Done => return None,
@@ -244,11 +246,11 @@ fn again(sim: &mut Sim) -> Option<KeySetRequest> {
     }
 }
 
-/// Keys are asked for while the person decides, again when they could not be had, and nothing waits
+/// Keys are requested while the person decides, and again if they were unavailable. Nothing waits
 /// for the answer.
 #[test]
 fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
-    // The first wait of a flow that polls has up to a quarter of a second of jitter.
+    // The first wait of a flow in poll mode has up to a quarter of a second of jitter.
     for (delivery, most) in
         [(DeliveryMode::Poll, 5_250), (DeliveryMode::Ping, 3_000), (DeliveryMode::Push, 660_000)]
     {
@@ -274,25 +276,28 @@ fn keys_are_asked_for_ahead_of_time_without_delaying_a_request() {
         let now = sim.now();
         let transmit = fetch(cache.lookup(&mut request, now));
         assert_eq!(transmit.timeout(), within.min(Duration::from_secs(10)));
-        // Whatever comes of it, the flow waits as before.
+        // Whatever the outcome is, the flow waits as before.
         let before = sim.flow.snapshot();
         sim.keys_missed = true;
         sim.flow.handle(request.unavailable(Cause::Timeout.into()), now).expect("its own");
         assert_eq!(sim.flow.snapshot().as_bytes(), before.as_bytes());
         let entropy = sim.entropy();
         assert!(matches!(sim.flow.poll(now, entropy), Output::Wait(_)), "not at once");
-        // Nor does it ask again in another process: one that lives for a single step would fetch
-        // them at every step.
+        // It is not requested again in another process: a process that lives for a single step
+        // would fetch the keys at every step.
         let saved = sim.flow.snapshot();
         let mut resumed = Flow::resume(Arc::clone(&sim.config), saved.as_bytes(), now)
             .expect("it resumes")
             .in_memory();
         let entropy = sim.entropy();
-        assert!(matches!(resumed.poll(now, entropy), Output::Wait(_)), "once, whoever goes on");
-        // What failed is asked for again, ever more seldom, and what was found is not.
+        assert!(
+            matches!(resumed.poll(now, entropy), Output::Wait(_)),
+            "once, whichever process resumes"
+        );
+        // A failed request is repeated with growing pauses, a successful one is not.
         for failures in 2..6 {
             let began = sim.elapsed();
-            let request = again(&mut sim).expect("keys that could not be had are asked for again");
+            let request = again(&mut sim).expect("unavailable keys are requested again");
             let waited = sim.elapsed() - began;
             assert!((4_000..=60_000).contains(&waited), "{delivery:?} {failures}: {waited}");
             assert!(request.within().is_some());

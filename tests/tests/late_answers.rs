@@ -1,4 +1,4 @@
-//! What comes after its time: a 200 counts whenever it comes, nothing else does.
+//! Late answers: a late 200 counts, every other late answer is ignored.
 #![allow(missing_docs)]
 
 use ciba_core::{DeliveryMode, Failure, Stage, http::Endpoint, notification::NotificationVerdict};
@@ -12,7 +12,7 @@ const PENDING: Say = Say::Pending(None, None);
 const TOKENS: Say = Say::Tokens(Forgery::None);
 const TOKEN: Said = Said::Transmit(Endpoint::Token);
 
-/// A flow whose first token request is open.
+/// Returns a flow whose first token request is open.
 fn at_first_request(setup: Setup) -> Sim {
     let mut sim = Sim::new(setup);
     assert_eq!(sim.run(), TOKEN);
@@ -45,8 +45,8 @@ fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
     }
 }
 
-/// Ruling 11: after a 200 the token endpoint is not asked again, also when it comes late and is
-/// worth nothing.
+/// Ruling 11: after a 200 the token endpoint is not asked again, even if the 200 is late and
+/// unusable.
 ///
 /// REQ-POLL-30
 #[test]
@@ -63,8 +63,8 @@ fn a_late_200_that_cannot_be_used_ends_the_flow() {
     }
 }
 
-/// An acknowledgement that comes late is none of the answers the flow waits for then, though its
-/// status is 200; before a notification names the request it is better late than lost.
+/// A late acknowledgement is not an answer to a token request, although its status is 200. Before a
+/// notification names the request, it is accepted.
 ///
 /// REQ-AREQ-30a
 #[test]

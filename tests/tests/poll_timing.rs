@@ -1,5 +1,5 @@
-//! When token requests are made, to the millisecond, and what each answer does to a flow: Appendix
-//! D and section 8 of the requirements in simulated time.
+//! When token requests are made, to the millisecond, and the effect of each answer: appendix D and
+//! section 8 of the requirements in simulated time.
 #![allow(missing_docs)]
 
 use std::time::Duration;
@@ -30,19 +30,19 @@ fn from_send() -> Policy {
     policy
 }
 
-/// A flow whose first token request is open.
+/// Returns a flow whose first token request is open.
 fn at_first_request(setup: Setup) -> Sim {
     let mut sim = Sim::new(setup);
     assert_eq!(sim.run(), TOKEN);
     sim
 }
 
-/// Whether the outcome is unknown because of this.
+/// Returns whether the outcome is unknown for this reason.
 fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
     matches!(failure, Failure::Indeterminate(why) if why.lost == what)
 }
 
-/// What happens to a token request, `after` milliseconds from its sending.
+/// The outcome of a token request, `after` milliseconds after it was sent.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Says(Say),
@@ -60,7 +60,7 @@ impl End {
     }
 }
 
-/// Lets a token request end and says how long after it was sent the next one is.
+/// Lets a token request end and returns how long after its sending the next one is made.
 fn next(sim: &mut Sim, after: u64, end: End) -> u64 {
     let sent = sim.elapsed();
     sim.begin();
@@ -75,8 +75,8 @@ fn about(actual: u64, expected: u64) {
     assert!((expected..=expected + JITTER).contains(&actual), "{actual} ms, not {expected}");
 }
 
-/// Rows of Appendix D: interval, when the answer comes, what it is; when the next request is
-/// allowed and when it is made.
+/// Rows of appendix D: interval, time of the answer, answer; when the next request is allowed and
+/// when it is made.
 /// REQ-POLL-03
 /// REQ-POLL-04
 /// REQ-POLL-05
@@ -111,7 +111,7 @@ fn requests_keep_the_timelines_of_appendix_d() {
     }
 }
 
-/// The rows of Appendix D in which the interval has grown before.
+/// The rows of appendix D in which the interval has grown before.
 /// REQ-POLL-17b
 /// REQ-POLL-13a
 /// REQ-POLL-13b
@@ -127,7 +127,7 @@ fn slow_down_adds_up_and_never_wears_off() {
     about(next(&mut sim, 0, End::Says(PENDING)), 15_000);
     about(next(&mut sim, 1_000, End::Says(Say::Busy(502, None))), 16_000);
     about(next(&mut sim, 0, End::Says(PENDING)), 15_000);
-    // An `interval` beside the error only lengthens.
+    // An `interval` in the error can only lengthen it.
     about(next(&mut sim, 0, End::Says(Say::Pending(None, Some(3)))), 15_000);
     about(next(&mut sim, 0, End::Says(Say::SlowDown(None, Some(40)))), 40_000);
     about(next(&mut sim, 0, End::Says(PENDING)), 40_000);
@@ -169,21 +169,21 @@ fn what_brings_nothing_is_asked_for_less_and_less_often() {
         for wait in waits {
             about(next(&mut sim, 0, end), wait);
         }
-        // A normal answer ends the back-off.
+        // A normal answer resets the back-off.
         about(next(&mut sim, 0, End::Says(PENDING)), 5_000);
         about(next(&mut sim, 0, end), waits[0]);
     }
     // Never below the interval.
     let mut sim = at_first_request(Setup::new(90, 3600));
     about(next(&mut sim, 0, End::NotSent), 90_000);
-    // What was given up after the longest hold is no sign of trouble.
+    // A request that was held for the maximum time is not a sign of a problem.
     let mut sim = at_first_request(Setup::new(5, 3600));
     for _ in 0..4 {
         about(next(&mut sim, 41_000, End::Lost), 46_000);
     }
 }
 
-/// What `interval` may be, what is in force then, and what was odd about it.
+/// Values of `interval`, the resulting interval, and the deviation reported.
 /// REQ-POLL-06
 /// OPM-POL-02
 /// OPM-POL-03
@@ -213,8 +213,7 @@ fn an_odd_interval_ends_no_flow() {
     }
 }
 
-/// Ruling 1: an interval that reaches past the deadline leaves exactly one request, shortly before
-/// it.
+/// Ruling 1: with an interval beyond the deadline, exactly one request is made, shortly before it.
 /// REQ-POLL-18a
 /// REQ-POLL-19
 /// OPM-POL-10
@@ -274,7 +273,7 @@ fn the_deadline_counts_from_the_sending_of_the_request() {
     assert_eq!(sim.elapsed(), 60_000);
 }
 
-/// A request in flight at the deadline may bring tokens for a minute more, and nothing after that.
+/// A request in flight at the deadline may bring tokens for another minute, and nothing afterwards.
 /// Ruling 3.
 #[test]
 fn an_answer_is_taken_for_a_minute_after_the_deadline() {
@@ -297,7 +296,7 @@ fn an_answer_is_taken_for_a_minute_after_the_deadline() {
     assert_eq!((sim.poll(), sim.flow.stage()), (Said::Done, Stage::Settled));
     let asked = sim.open.take().expect("in flight");
     sim.deliver(asked);
-    assert!(lost_to(&sim.finish().expect_err("nobody answered"), LostAnswer::Outcome));
+    assert!(lost_to(&sim.finish().expect_err("there was no answer"), LostAnswer::Outcome));
 }
 
 /// REQ-POLL-01
@@ -412,7 +411,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
         sim.answer(Say::Error("invalid_grant"));
         assert_eq!(sim.run(), Said::Done);
     };
-    // The tokens were issued and did not arrive; or something between swallowed them.
+    // The tokens were issued and did not arrive, or a gateway dropped them.
     for say in [TOKENS, Say::Busy(502, None)] {
         let mut sim = at_first_request(Setup::new(5, 600));
         sim.perform(say);
@@ -424,8 +423,8 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
         end(&mut sim);
         assert!(lost(sim.finish().expect_err("nothing came")));
     }
-    // A later pending answer proves that nothing had been redeemed; 503 and 429 say so themselves;
-    // what was not sent too.
+    // A later pending answer proves that nothing had been redeemed. 503 and 429 say so themselves,
+    // and so does a request that was not sent.
     for how in 0..4 {
         let mut sim = at_first_request(Setup::new(5, 600));
         match how {
@@ -439,7 +438,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
             _ => sim.not_sent(),
         }
         end(&mut sim);
-        assert!(matches!(sim.finish().expect_err("it was refused"), Failure::Refused(_)), "{how}");
+        assert!(matches!(sim.finish().expect_err("it was rejected"), Failure::Refused(_)), "{how}");
     }
 }
 
@@ -459,7 +458,7 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         }
     };
     let backchannel = Said::Transmit(Endpoint::BackchannelAuthentication);
-    // Lost, or never answered: unknown.
+    // Lost, or never answered: the outcome is unknown.
     for answers in [true, false] {
         let mut sim = Sim::new(Setup::new(5, 600));
         assert_eq!(sent(&mut sim), backchannel);
@@ -479,20 +478,20 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         );
         assert!(why.to_string().ends_with(&format!("({cause})")), "{why}");
     }
-    // Never begun: not sent, and too late to try again.
+    // Never begun: not sent, and too late for another attempt.
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sent(&mut sim), backchannel);
     assert_eq!(sent(&mut sim), Said::Done);
     let failure = sim.finish().expect_err("nothing was sent");
     assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
-    // Not sent: a few times more, within half a minute.
+    // Not sent: a few more attempts within half a minute.
     let mut sim = Sim::new(Setup::new(5, 600));
     let mut times = 0;
     while sent(&mut sim) == backchannel {
         times += 1;
         sim.not_sent();
     }
-    assert_eq!((times, sim.op.prompts), (4, 0), "once, and at most three times again");
+    assert_eq!((times, sim.op.prompts), (4, 0), "once, and at most three more times");
     assert!(sim.elapsed() <= 30_000);
     let failure = sim.finish().expect_err("it could not be sent");
     let Failure::Unreachable(why) = failure else { panic!("{failure:?}") };
@@ -502,7 +501,7 @@ fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave()
         why.to_string().ends_with(" could not be reached: the connection was refused (4 attempts)"),
         "{why}"
     );
-    // And one that gets through at last prompts once; the assertion is a new one each time.
+    // One that succeeds at last prompts once; every attempt has a new assertion.
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sent(&mut sim), backchannel);
     sim.not_sent();
@@ -525,10 +524,10 @@ fn a_clock_set_back_makes_waits_longer_and_one_set_forward_ends_the_flow() {
     );
     about(u64::try_from(wait.until().since(sim.now()).as_millis()).expect("short"), 5_000);
     sim.set_clock(3_600_000);
-    // The step forward is believed: one poll to find out, and no burst.
+    // The step forward is believed: one poll to learn the state, and no burst.
     assert_eq!(sim.poll(), Said::Done);
     assert_eq!(sim.sends.len(), 1);
-    // What the person did meanwhile is not known (ruling 40).
+    // The decision of the person in the meantime is unknown (ruling 40).
     assert!(lost_to(&sim.finish().expect_err("it is over"), LostAnswer::Outcome));
 }
 
@@ -548,7 +547,7 @@ fn a_cancelled_flow_asks_nothing_and_ignores_what_comes() {
     assert_eq!(sim.finish().expect_err("it was cancelled"), Failure::Abandoned);
 }
 
-/// The texts of pending answers reach the caller while it waits.
+/// The descriptions of pending answers reach the caller while it waits.
 /// REQ-POLL-12
 #[test]
 fn a_wait_shows_what_the_provider_said_last() {
@@ -563,9 +562,9 @@ fn a_wait_shows_what_the_provider_said_last() {
     assert!(!Provider::AUTH_REQ_ID.is_empty());
 }
 
-/// A lost answer may have been `slow_down`: with one step less than the provider's every later
-/// request would be early, and a provider that answers each of those so would never give the
-/// tokens.
+/// A lost answer may have been `slow_down`. With one step less than the provider, every later
+/// request would be early, and a provider that answers each of those with `slow_down` would never
+/// issue the tokens.
 ///
 /// REQ-POLL-13a
 #[test]
@@ -573,17 +572,17 @@ fn a_slow_down_after_an_answer_that_was_lost_counts_for_both() {
     for crashes in [false, true] {
         let mut sim = at_first_request(Setup::new(5, 600));
         if crashes {
-            // The request is in flight, as far as the next process knows.
+            // For the next process, the request is in flight.
             sim.answer(SLOW_DOWN);
             sim.crash();
         } else {
             sim.lose();
         }
         assert_eq!(sim.run(), TOKEN);
-        // Early by a step, which a request after a longer wait does not show.
+        // Early by one step, which a request after a longer wait does not show.
         about(next(&mut sim, 0, End::Says(PENDING)), 5_000);
         about(next(&mut sim, 0, End::Says(SLOW_DOWN)), 15_000);
-        // Nothing was lost since.
+        // Nothing was lost since then.
         about(next(&mut sim, 0, End::Says(SLOW_DOWN)), 20_000);
         about(next(&mut sim, 0, End::Says(PENDING)), 20_000);
     }

@@ -38,7 +38,7 @@ fn remaining(result: Result<Option<PromptPlace>, PromptRefused>) -> u64 {
     }
 }
 
-/// The provider acknowledges, for so many seconds.
+/// Acknowledges the request for this many seconds.
 fn acknowledge(flow: &mut Flow, expires_in: u64) {
     let Output::Transmit(transmit) = flow.poll(START, Entropy::from_bytes([3; 32])) else {
         panic!("a request")
@@ -63,10 +63,10 @@ fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other(
     );
     // Another person, another issuer, and another kind of hint.
     let others = [
-        flow(ISSUER, login("somebody else")),
+        flow(ISSUER, login("another person")),
         flow("https://op.example/other", login("somebody")),
         flow(ISSUER, Hint::LoginToken(LoginHintToken::new("somebody"))),
-        // What is at the end of the issuer is not at the beginning of the hint.
+        // Characters at the end of the issuer are not confused with the beginning of the hint.
         flow("https://op.example/othersome", login("body")),
         flow("https://op.example/other", login("somebody ")),
     ];
@@ -96,9 +96,9 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
         1
     );
     let later = START.saturating_add(Duration::from_secs(120));
-    assert!(guard.enter(&first, later).expect("it prompts nobody any more").is_none());
-    let second = guard.enter(&again, later).expect("the prompt is gone").expect("it prompts");
-    // The place of the first is another's now.
+    assert!(guard.enter(&first, later).expect("it causes no prompt any more").is_none());
+    let second = guard.enter(&again, later).expect("the prompt is closed").expect("it prompts");
+    // The first place has expired and belongs to another flow.
     guard.keep(&place, &first, START);
     guard.leave(place);
     assert!(guard.enter(&again, later).is_err());
@@ -120,7 +120,7 @@ fn a_guard_is_bounded_and_refuses_what_it_cannot_watch_over() {
     );
     let later = START.saturating_add(Duration::from_secs(600));
     assert!(guard.enter(&flow(ISSUER, login("a fourth")), later).is_ok());
-    assert_eq!(guard.len(), 1, "those whose time was over gave way");
+    assert_eq!(guard.len(), 1, "the expired ones were evicted");
 }
 
 #[derive(Debug, Clone)]
@@ -133,8 +133,8 @@ enum Op {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is entered and left in whatever order, nobody has two places that are not over, and
-    /// nobody is refused without one.
+    /// In whatever order flows enter and leave, a person never has two unexpired places, and no
+    /// flow is rejected unless there is one.
     ///
     /// REQ-SEC-12b
     #[test]

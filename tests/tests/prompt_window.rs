@@ -1,5 +1,5 @@
-//! An authentication request leaves while somebody still expects the prompt, or never: ruling 27,
-//! at every place that lets it leave.
+//! An authentication request is sent while the person still expects the prompt, or never: ruling
+//! 27, at every step that could send it.
 #![allow(missing_docs)]
 
 use std::{
@@ -29,7 +29,7 @@ const PENDING: Say = Say::Pending(None, None);
 const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
 const WITHIN: u64 = 90_000;
 
-/// In every delivery mode, with requests that are signed and that are not.
+/// In every delivery mode, with signed and unsigned requests.
 fn each(check: impl Fn(Sim)) {
     for mode in MODES {
         for signed in [false, true] {
@@ -45,18 +45,18 @@ fn sign(sim: &mut Sim) {
     sim.sign(asked);
 }
 
-/// Signs until the request is there.
+/// Signs until the request is ready.
 fn at_request(sim: &mut Sim) {
     while sim.poll() != BACKCHANNEL {
         sign(sim);
     }
 }
 
-/// Nobody was prompted, nobody will be, and another try is worth it.
+/// Checks that the person was not and will not be prompted, and that a new flow may succeed.
 #[track_caller]
 fn is_too_late(mut sim: Sim, target: UnreachableTarget) {
     assert_eq!((sim.poll(), sim.op.prompts), (Said::Done, 0));
-    let failure = sim.finish().expect_err("nobody was asked");
+    let failure = sim.finish().expect_err("no request was sent");
     assert!(failure.may_start_over());
     assert!(
         matches!(&failure, Failure::Unreachable(found) if found.target == target),
@@ -86,7 +86,7 @@ fn a_flow_that_is_begun_too_late_asks_nobody() {
 #[test]
 fn a_signature_that_comes_too_late_asks_nobody() {
     for late in [WITHIN, 50_000_000] {
-        // With a signed request there are two signatures, and each may be the late one.
+        // A signed request has two signatures, each of which may be late.
         each(|mut sim| {
             let mut signatures = 0;
             while sim.poll() != BACKCHANNEL {
@@ -122,7 +122,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
             sim.begin();
             is_too_late(sim, UnreachableTarget::Person);
         });
-        // Nothing that was signed is too old yet, and with a secret nothing is signed.
+        // Nothing signed is stale yet, and with a client secret nothing is signed.
         each(|mut sim| {
             sim.advance(WITHIN - 10);
             at_request(&mut sim);
@@ -144,7 +144,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
             sim.begin();
             assert_eq!(sim.open.is_some(), leaves, "{late}");
         }
-        // The clock alone tells of a machine that was suspended.
+        // Only the clock shows that the machine was suspended.
         each(|mut sim| {
             at_request(&mut sim);
             sim.set_clock(i64::try_from(late).expect("short"));
@@ -155,7 +155,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
 }
 
 /// REQ-AREQ-33b
-/// A store that never works delays the request, and does not keep the flow from its end.
+/// A store that never works delays the request, but the flow still ends in time.
 #[test]
 fn a_store_that_fails_for_good_asks_nobody_and_the_flow_ends() {
     each(|mut sim| {
@@ -169,7 +169,7 @@ fn a_store_that_fails_for_good_asks_nobody_and_the_flow_ends() {
                 Said::Done => return is_too_late(sim, UnreachableTarget::Person),
             }
         }
-        panic!("the flow never ends: {:?}", sim.flow);
+        panic!("the flow does not end: {:?}", sim.flow);
     });
 }
 
@@ -188,14 +188,14 @@ fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
 /// REQ-AREQ-33c
 #[test]
 fn a_request_that_could_not_be_sent_is_not_tried_again_too_late() {
-    // The next try would come a second later.
+    // The next attempt would be a second later.
     for (at, is_tried) in [(WITHIN - 1_500, true), (WITHIN - 1_000, false), (WITHIN - 1, false)] {
         each(|mut sim| {
             sim.advance(at);
             at_request(&mut sim);
             sim.not_sent();
             if is_tried {
-                let Said::Wait(wait) = sim.poll() else { panic!("it is tried again") };
+                let Said::Wait(wait) = sim.poll() else { panic!("it is retried") };
                 sim.advance_to(wait.until());
                 at_request(&mut sim);
                 sim.answer(PENDING);
@@ -205,7 +205,7 @@ fn a_request_that_could_not_be_sent_is_not_tried_again_too_late() {
             }
         });
     }
-    // Suspended before the next try.
+    // Suspended before the next attempt.
     each(|mut sim| {
         at_request(&mut sim);
         sim.not_sent();
@@ -235,7 +235,7 @@ fn a_key_that_stays_away_is_blamed_when_time_is_over() {
 #[test]
 fn a_flow_that_is_resumed_too_late_asks_nobody() {
     for late in [WITHIN, 86_400_000, 40 * 86_400_000] {
-        // Saved at the start, and with the request under its pen.
+        // Saved at the start, and with the request in flight.
         for steps in 0..2 {
             each(|mut sim| {
                 for _ in 0..steps {
@@ -259,7 +259,7 @@ fn after(millis: u64) -> Timestamp {
     Timestamp::from_unix_millis(START + millis)
 }
 
-/// Polls a flow that was resumed; says whether it is over.
+/// Polls a resumed flow and returns whether it is over.
 fn is_over(config: &Arc<ciba_core::ClientConfig>, snapshot: &str, at: u64) -> bool {
     let mut flow =
         Flow::resume(Arc::clone(config), snapshot.as_bytes(), after(at)).expect("it resumes");
@@ -277,18 +277,18 @@ fn a_snapshot_keeps_the_limit_and_one_without_it_has_the_usual_one() {
     };
     let sim = Sim::new(within(10));
     let kept = String::from_utf8(sim.flow.snapshot().as_bytes().to_vec()).expect("UTF-8");
-    // Another configuration later does not give the flow more time.
+    // Another configuration does not give the flow more time later.
     let generous = within(3600).config();
     assert!(!is_over(&generous, &kept, 9_999));
     assert!(is_over(&generous, &kept, 10_000));
     let member = "\"not_after\":10000,";
     assert!(kept.contains(member), "{kept}");
-    // As earlier releases wrote it: the flow began when its line of time did.
+    // As written by earlier releases: the flow started at the beginning of its time line.
     let old = kept.replace(member, "");
     let usual = Setup::new(5, 600).config();
     assert!(!is_over(&usual, &old, WITHIN - 1));
     assert!(is_over(&usual, &old, WITHIN));
-    // A damaged one has a day at most, whoever asks for more.
+    // A modified one has at most a day.
     let damaged = kept.replace(member, &format!("\"not_after\":{},", u64::MAX));
     assert!(is_over(&within(u64::MAX / 2000).config(), &damaged, 86_400_000));
     assert!(is_over(&within(u64::MAX / 2000).config(), &old, 86_400_000));
@@ -303,14 +303,14 @@ enum Meanwhile {
     Cancelled,
 }
 
-/// Drives a flow with the toy adapter, at whose connection something happens. Says how it ended and
-/// how many bytes came.
+/// Drives a flow with the toy adapter and the given event while it connects. Returns how the flow
+/// ended and the number of bytes received.
 fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback socket");
     let base = format!("http://{}", listener.local_addr().expect("it is bound"));
     let came = thread::spawn(move || {
         let mut bytes = [0; 4096];
-        // The answer is that the connection is closed.
+        // The connection is closed instead of answering.
         listener.accept().and_then(|(mut stream, _)| stream.read(&mut bytes)).unwrap_or_default()
     });
     let url = |path: &str| {
@@ -335,8 +335,7 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     let flow = Flow::start(Arc::clone(&config), ciba_tests::sim::request(), entropy(), after(0))
         .expect("valid");
     let shared = toy::Shared::new(flow);
-    // The first reading is for the poll, the second right before the request is sent; then nothing
-    // is waited for.
+    // The first reading is for the poll, the second immediately before sending; then nothing waits.
     let (readings, elapsed) = (Cell::new(0), Cell::new(0));
     let now = || {
         readings.set(readings.get() + 1);
@@ -350,11 +349,11 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     let sleep = |until: Timestamp| elapsed.set(until.unix_millis() - START);
     let http = toy::ToyHttp::new(None, None);
     let ended = shared.drive(&http, &mut JwksCache::new(&config), None, entropy, now, sleep);
-    (ended.expect_err("nobody answers"), came.join().expect("it reads"))
+    (ended.expect_err("there is no answer"), came.join().expect("it reads"))
 }
 
-/// A loop of one's own asks when the connection stands, and then sends nothing that is too late or
-/// was cancelled.
+/// A custom loop asks once the connection is established, and then sends nothing that is too late
+/// or was cancelled.
 ///
 /// REQ-AREQ-33d
 #[test]

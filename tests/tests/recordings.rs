@@ -1,5 +1,5 @@
-//! What a real provider answered is read to the outcome it had: acknowledgements, pending and
-//! terminal errors, tokens with the keys that signed them.
+//! The answers of a real provider are read with the outcomes they had: acknowledgements, pending
+//! and terminal errors, and tokens with the keys that signed them.
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
@@ -33,13 +33,13 @@ fn response(recorded: &Value) -> Response {
     )
 }
 
-/// The segment of a token as JSON; null when there is none.
+/// Returns a segment of a token as JSON, or null if there is none.
 fn segment(token: &str, at: usize) -> Value {
     let bytes = token.split('.').nth(at).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// The client of a record: its id, its secret, the algorithm of its ID Tokens.
+/// Returns the client of a record: its id, its secret, the algorithm of its ID Tokens.
 fn client(record: &Value) -> (String, String, JwsAlgorithm) {
     let basic = record["request"]["headers"]["authorization"]
         .as_str()
@@ -57,7 +57,7 @@ fn client(record: &Value) -> (String, String, JwsAlgorithm) {
     (claims["aud"].as_str().unwrap_or(id).to_owned(), secret.to_owned(), algorithm)
 }
 
-/// Plays one answer to a flow and says what came of it.
+/// Delivers one answer to a flow and returns the outcome.
 fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
     let (id, secret, algorithm) = client(record);
     let issuer = Issuer::parse(ISSUER).unwrap();
@@ -71,7 +71,7 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
     let at = Timestamp::from_unix_secs(record["at"].as_u64().unwrap());
     let begun = Timestamp::from_unix_secs(at.unix_secs() - 5);
     let mut cache = JwksCache::new(&config);
-    assert!(cache.preload(keys, begun, begun), "the recorded key set is taken");
+    assert!(cache.preload(keys, begun, begun), "the recorded key set is accepted");
     let request = AuthRequest::new(Hint::Login("alice".into()));
     let mut draws = 0;
     let mut entropy = || {
@@ -119,7 +119,7 @@ fn replay(record: &Value, discovery: &[u8], keys: &[u8]) -> String {
     }
 }
 
-/// What a record shows, by the specifications.
+/// Returns the outcome that the specifications require for a record.
 fn shown(record: &Value) -> String {
     let (answer, begins) = (&record["response"], record["request"]["path"] == "/backchannel");
     let (status, body) = (&answer["status"], &answer["body"]);
@@ -129,12 +129,12 @@ fn shown(record: &Value) -> String {
         (Some(code @ "expired_token"), _) => format!("expired {status} {code}"),
         (Some(code), _) => format!("refused {status} {code}"),
         (None, _) if status == 200 && begins => "waits: interval".into(),
-        // A token bound to a key that this client has not (RFC 6749 7.1: a type that is not
-        // understood is not used).
+        // A token bound to a key that this client does not have (RFC 6749 7.1: a token of an
+        // unknown type is not used).
         (None, Some(_)) if body["token_type"] == "DPoP" => "provider_misbehaved token: token_type is not Bearer".into(),
         (None, Some(token)) if token.split('.').count() == 5 => "untrusted unexpected-encryption".into(),
         (None, Some(token)) => format!("authenticated {}", segment(token, 1)["sub"].as_str().unwrap()),
-        // The provider's page for people, asked for by an `Accept` that this client never sends.
+        // The provider's HTML page, for an `Accept` that this client never sends.
         (None, None) => {
             "provider_misbehaved backchannel: its status is not expected here, and no error code explains it".into()
         }

@@ -1,5 +1,5 @@
-//! Nothing secret shows in `Debug` or `Display`, from the configuration to the result; and what
-//! crosses threads or unwinding may.
+//! No secret appears in `Debug` or `Display`, from the configuration to the result; and which types
+//! may cross threads and unwinding.
 #![allow(missing_docs)]
 
 use std::{
@@ -26,7 +26,7 @@ use ciba_tests::{
     sim::{START, client},
 };
 
-/// Everything that was printed, looked at once at the end.
+/// Everything that was printed, checked once at the end.
 #[derive(Default)]
 struct Printed(Vec<String>);
 
@@ -45,8 +45,8 @@ impl Printed {
     fn check(&self) {
         assert!(self.0.len() > 20);
         for text in &self.0 {
-            // The hint, ids, tokens and secrets of this test hold the one, every JWS begins with
-            // the other.
+            // The hint, ids, tokens and secrets of this test contain the first string; every JWS
+            // begins with the second.
             assert!(!text.contains("sentinel") && !text.contains("eyJhbGciOi"), "{text}");
         }
     }
@@ -118,7 +118,7 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
             }
         };
         printed.debug(&input);
-        // The question before last is no longer open; another flow's never was.
+        // The question before the last is no longer open, and that of another flow never was.
         if let Some(input) = earlier.take() {
             let mut other =
                 Flow::start(config.clone(), self::request(), Entropy::from_bytes([8; 32]), now)
@@ -223,15 +223,15 @@ fn public_types_are_send_sync_and_unwind_safe() {
     pin::<Wait>();
 }
 
-/// A claim of a person, and what another process is told of it: with this mask it is not in that
-/// process's memory in clear.
+/// A claim about a person, and its masked form for another process, so that the plain form is not
+/// in the memory of that process.
 #[cfg(target_os = "linux")]
 const CLAIM: &str = "1968-02-02/zqxjkvwy";
 #[cfg(target_os = "linux")]
 const MASK: u8 = 0x55;
 
-/// How often something is in the memory of this process that can be written to, blocks that were
-/// given back included.
+/// Counts the occurrences of a string in the writable memory of this process, including freed
+/// blocks.
 #[cfg(target_os = "linux")]
 fn in_memory(masked: &[u8]) -> usize {
     use std::{
@@ -256,25 +256,25 @@ fn in_memory(masked: &[u8]) -> usize {
             [start, end].map(|text| u64::from_str_radix(text, 16).expect("hexadecimal"));
         while end - start >= masked.len() as u64 {
             let length = piece.len().min((end - start) as usize);
-            // What cannot be read is no ordinary memory.
+            // Memory that cannot be read is not ordinary memory.
             let read = memory
                 .seek(SeekFrom::Start(start))
                 .and_then(|_| memory.read_exact(&mut piece[..length]));
-            // Masked at once, what was read is not found again where it was read to.
+            // Masked immediately, so that the copy is not found where it was read to.
             piece[..length].iter_mut().for_each(|byte| *byte ^= MASK);
             if read.is_err() {
                 break;
             }
             let firsts = piece[..length].iter().enumerate().filter(|(_, byte)| **byte == masked[0]);
             found += firsts.filter(|(at, _)| piece[*at..length].starts_with(masked)).count();
-            // What lies across the end of a piece is whole in the next one.
+            // A string across the end of a piece is complete in the next one.
             start += (length - masked.len() + 1) as u64;
         }
     }
     found
 }
 
-/// In a process of its own, which never had the claims in clear but by verifying an ID Token.
+/// Runs in a separate process, which has the claims in plain form only by verifying an ID Token.
 #[cfg(target_os = "linux")]
 fn verify_and_forget(id_token: &str, masked: &[u8]) {
     use ciba_core::{Timestamp, http::Response};
@@ -318,8 +318,8 @@ fn verify_and_forget(id_token: &str, masked: &[u8]) {
                 }
                 Output::Save(_) | Output::Done => break flow.finish(),
             };
-            flow.handle(input, now).expect("its own ticket");
-            // Once, when the tokens are here: a verified flow that is resumed verifies again.
+            flow.handle(input, now).expect("the ticket belongs to it");
+            // Once the tokens have arrived: a verified flow that is resumed verifies again.
             if is_resumed
                 && flow.stage() == ciba_core::Stage::Verifying
                 && !std::mem::replace(&mut was_resumed, true)
@@ -351,8 +351,8 @@ impl Signs {
     }
 }
 
-/// What a provider says about a person is wiped when the authentication is dropped. (With the
-/// wiping in `SecretText` taken out, this finds the claims.)
+/// The claims about a person are wiped when the authentication is dropped. (Without the wiping in
+/// `SecretText`, this test finds the claims.)
 #[cfg(target_os = "linux")]
 #[test]
 fn the_claims_of_a_person_do_not_stay_in_memory() {
@@ -363,7 +363,7 @@ fn the_claims_of_a_person_do_not_stay_in_memory() {
     }
     let seconds = START / 1000;
     // A copy without the escape is longer than what an allocator writes over the beginning of a
-    // block that is given back.
+    // freed block.
     let escaped = format!("\\u0070{}{CLAIM}", "p".repeat(60));
     let header = serde_json::json!({"alg": "EdDSA", "kid": "op-1"});
     let claims = format!(

@@ -1,10 +1,10 @@
-//! Which characters of other parties are shown as they are.
+//! Which characters of other parties are shown unchanged.
 #![allow(missing_docs)]
 
 use ciba_core::text::{is_plain, plain};
 use regex_syntax::hir::{Class, HirKind};
 
-/// The characters of a class as the Unicode Character Database has it.
+/// Returns the characters of a class according to the Unicode Character Database.
 fn class(pattern: &str) -> Vec<(char, char)> {
     let parsed = regex_syntax::parse(pattern).expect("a class");
     match parsed.kind() {

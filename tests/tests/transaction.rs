@@ -1,5 +1,4 @@
-//! What belongs to one authentication request: its lifetime, its names, and nothing that outlives
-//! it.
+//! The scope of one authentication request: its lifetime, its ids, and nothing that outlives it.
 #![allow(missing_docs)]
 
 use std::{sync::Arc, time::Duration};
@@ -50,7 +49,7 @@ fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Flow {
     Flow::start(Arc::clone(config), request, entropy(1), START).unwrap()
 }
 
-/// The next request, signatures made on the way and waits waited for.
+/// Returns the next request, signing and waiting on the way.
 fn next_request(flow: &mut Flow, now: &mut Timestamp) -> Option<Sending> {
     for seed in 2.. {
         match flow.poll(*now, entropy(seed)) {
@@ -143,7 +142,7 @@ fn no_credential_token_or_id_is_put_into_a_url() {
         assert_eq!(first.url.as_str(), "https://op.example/ciba");
         flow.handle(sending.answered(Response::json(200, ACKNOWLEDGEMENT)), now).unwrap();
         let second = next_request(&mut flow, &mut now).unwrap();
-        // The query of the endpoint itself is kept.
+        // The query of the endpoint URL is kept.
         assert_eq!(second.request().url.as_str(), "https://op.example/token?tenant=a");
     }
 }

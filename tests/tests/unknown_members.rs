@@ -1,9 +1,9 @@
-//! JsonObject nobody defined, with any names and values: a flow whose answers carry them ends,
-//! saved and resumed at every step, as without them (ruling 28). What is JSON is decided by a
-//! reader that is written here and shares nothing with ours.
+//! Unknown members with any names and values: a flow whose answers contain them, saved and resumed
+//! at every step, ends as without them (ruling 28). An independent reader in this file decides what
+//! is JSON.
 //!
-//! In this workspace `serde_json` is built with `raw_value` and `arbitrary_precision`, so that its
-//! private names mean something.
+//! In this workspace `serde_json` is built with `raw_value` and `arbitrary_precision`, so its
+//! private names have a meaning.
 #![allow(missing_docs)]
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const START: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 const ISSUER: &str = "https://op.example";
 const ID: &str = "id-of-this-request-0123456789";
 
-/// Names that mean something to serde, to its formats, or to JavaScript.
+/// Names with a meaning to serde, to its formats or to JavaScript.
 const MAGIC: [&str; 9] = [
     "$serde_json::private::RawValue",
     "$serde_json::private::Number",
@@ -38,7 +38,7 @@ const MAGIC: [&str; 9] = [
     "",
 ];
 
-/// Reads JSON by RFC 8259, recursively and without any care for speed: what is left behind a value.
+/// Reads JSON according to RFC 8259, recursively. Returns the rest after a value.
 fn value(text: &[u8]) -> Option<&[u8]> {
     let text = blank(text);
     match text.first()? {
@@ -116,7 +116,7 @@ fn is_json(text: &str) -> bool {
     value(text.as_bytes()).is_some_and(|rest| blank(rest).is_empty())
 }
 
-/// A name: a magic one, now and then in an escaped spelling, or any other.
+/// Returns a name: a special one, sometimes with escapes, or any other.
 fn name() -> impl Strategy<Value = String> {
     let spelled = |name: String| serde_json::to_string(&name).unwrap();
     let magic =
@@ -127,7 +127,7 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![3 => magic, 1 => "z.{0,6}".prop_map(spelled), 1 => Just("\"\\ud83d\\ude00\"".to_owned())]
 }
 
-/// The text of a JSON value, with blanks where they may be.
+/// Returns the text of a JSON value, with white space where it is allowed.
 fn json_text() -> impl Strategy<Value = String> {
     let text = |text: String| serde_json::to_string(&text).unwrap();
     let leaf = prop_oneof![
@@ -135,7 +135,7 @@ fn json_text() -> impl Strategy<Value = String> {
         any::<bool>().prop_map(|flag| flag.to_string()),
         "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?",
         ".{0,12}".prop_map(text),
-        // What a private name would have read: JSON in a string, nested and broken.
+        // What a private name would be read as: JSON in a string, nested and malformed.
         "[\\[{\"\\\\}\\]0-9:,-]{0,12}".prop_map(text),
         Just("\"{\\\"$serde_json::private::RawValue\\\":\\\"[[[[\\\"}\"".to_owned()),
     ];
@@ -154,13 +154,12 @@ fn json_text() -> impl Strategy<Value = String> {
     })
 }
 
-/// What every object of the provider carries besides: nothing, or one member under a name of its
-/// own.
+/// What every object of the provider contains in addition: nothing, or one unknown member.
 #[derive(Debug, Clone, Default)]
 struct Extra(Option<(String, String)>);
 
 impl Extra {
-    /// The object with it.
+    /// Returns the object with it.
     fn put(&self, object: &Value) -> String {
         let text = object.to_string();
         let Some((name, value)) = &self.0 else { return text };
@@ -221,14 +220,14 @@ impl Extra {
     }
 }
 
-/// One life: how it ended, and the instants of its requests.
+/// One run: how it ended, and the times of its requests.
 struct Life {
     result: Result<Box<Authentication>, Failure>,
     requests: Vec<(Endpoint, Timestamp)>,
     acknowledged: JsonObject,
 }
 
-/// Lives through a flow that is saved and resumed before every output and after every answer.
+/// Runs a flow that is saved and resumed before every output and after every answer.
 fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
     let config = extra.config(mode);
     let mut now = START;
@@ -240,7 +239,7 @@ fn live(mode: DeliveryMode, extra: &Extra, is_denied: bool) -> Life {
     for seed in 2..60 {
         let saved = flow.snapshot();
         flow = Flow::resume(Arc::clone(&config), saved.as_bytes(), now)
-            .expect("what was saved can be resumed")
+            .expect("the saved state can be resumed")
             .in_memory();
         if let Some(found) = flow.acknowledgement() {
             acknowledged = found.extra.clone();
@@ -317,7 +316,7 @@ fn outcome(result: &Result<Box<Authentication>, Failure>) -> String {
     }
 }
 
-/// A value without the blanks between its tokens, by the reader above.
+/// Returns a value without white space between its tokens, according to the reader above.
 fn compact(text: &str) -> String {
     let (mut rest, mut out) = (text.as_bytes(), Vec::new());
     while let Some(byte) = rest.first() {
@@ -350,7 +349,7 @@ fn ends_as_without(name: &str, json: &str) {
                     let claim =
                         token.iter_claims().find(|(name, _)| *name == said).map(|(_, value)| value);
                     assert_eq!(claim, Some(json), "{mode:?}: the claim as it was signed");
-                    // Claims are read as they are, or an error says that they are not.
+                    // Claims are read unchanged, or an error says that this is not possible.
                     if let Ok(claims) = found.claims::<Value>() {
                         assert!(claims.get("sub").is_some(), "{claims}");
                     }
@@ -414,8 +413,8 @@ proptest! {
     /// REQ-SEC-24b
     #[test]
     fn a_flow_with_any_unknown_member_ends_as_without(name in name(), json in json_text()) {
-        // Claims are read by others, too: a number no double can hold is refused there, as it was
-        // before.
+        // Claims are also read by other code, so numbers that no double can hold are rejected
+        // there.
         let is_finite = serde_json::from_str::<String>(&name).is_ok() && no_huge_number(&json);
         prop_assume!(is_finite);
         ends_as_without(&name, &json);
@@ -427,7 +426,7 @@ proptest! {
         for text in [format!("{{\"a\":{text}}}"), format!("{{\"a\":{inner}}}"), format!("{{\"a\":{inner}{text}}}")] {
             let ours = JsonObject::from_json(&text);
             let is_repeated = matches!(ours, Err(ciba_core::fault::Fault::DuplicateMember));
-            // A name with half of a character in it is none to us.
+            // A name with a lone surrogate is not accepted.
             let is_ours = is_json(&text) && !text.contains("\\u");
             if is_ours {
                 prop_assert!(ours.is_ok() || is_repeated, "{}", text);
@@ -439,7 +438,7 @@ proptest! {
     }
 }
 
-/// Whether a double holds each number of a text.
+/// Returns whether a double can hold each number of a text.
 fn no_huge_number(json: &str) -> bool {
     let mut rest = json.as_bytes();
     while let Some(byte) = rest.first() {

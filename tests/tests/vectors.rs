@@ -1,8 +1,8 @@
 //! Every stored vector that poll mode touches, against both backends.
 //!
-//! A case *agrees* when our verdict is the file's, is *unsupported* when we refuse a thing on
-//! purpose (with the reason), and is *contradicted* otherwise. Cases a file calls acceptable have
-//! to be refused. `tests/data/vectors/README.md` says which rule applies where.
+//! A case *agrees* if our verdict is that of the file, is *unsupported* if we reject it on purpose
+//! (with the reason), and is *contradicted* otherwise. Cases that a file calls acceptable must be
+//! rejected. `tests/data/vectors/README.md` says which rule applies where.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -15,7 +15,7 @@ use ciba_core::{
 };
 use serde_json::{Value, json};
 
-/// What became of the cases of one file with one backend.
+/// The results of the cases of one file with one backend.
 #[derive(Default)]
 struct Count {
     agree: usize,
@@ -40,10 +40,10 @@ impl Count {
     }
 }
 
-/// How the cases of one file are judged with one backend.
+/// Judges the cases of one file with one backend.
 type Judge = fn(&Value, &dyn KeyImporter, &mut Count);
 
-/// Every file, the number of its cases and who judges them.
+/// Every file, the number of its cases and its judge.
 const FILES: &[(&str, usize, Judge)] = &[
     ("derived/half-hash.json", 25, half_hash),
     ("jose-cookbook/curve25519/ecdh-es.json", 1, encrypted),
@@ -122,8 +122,8 @@ fn every_stored_file_is_judged() {
     let mut stored = Vec::new();
     let mut folders = vec![folder()];
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).expect("the folder is in the repository") {
-            let path = entry.expect("the folder is readable").path();
+        for entry in fs::read_dir(next).expect("the directory is in the repository") {
+            let path = entry.expect("the directory is readable").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "json") {
@@ -153,7 +153,7 @@ fn pinned(keys: &[&Value], verifier: &dyn Verifier) -> KeySet {
         .expect("a key set")
 }
 
-/// Raw signatures, checked by a key imported for one algorithm: the path under every JWS.
+/// Judges raw signatures with a key imported for one algorithm, as in every JWS.
 fn wycheproof(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     for group in document["testGroups"].as_array().expect("groups") {
         let public = &group["publicKey"];
@@ -193,7 +193,7 @@ fn wycheproof(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     }
 }
 
-/// Whole tokens against a key set, the way a client reads an OP's keys.
+/// Judges whole tokens against a key set, as a client reads the keys of an OP.
 fn json_web_key(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     for group in document["testGroups"].as_array().expect("groups") {
         let document = group.get("public").unwrap_or(&group["private"]);
@@ -209,7 +209,7 @@ fn json_web_key(document: &Value, importer: &dyn KeyImporter, count: &mut Count)
                 .expect("base64url");
             let header: Value = serde_json::from_slice(&header).expect("JSON");
             let algorithm =
-                JwsAlgorithm::from_name(text(&header, "alg")).expect("an algorithm we know");
+                JwsAlgorithm::from_name(text(&header, "alg")).expect("a known algorithm");
             let verdict = verify_signature_only(jws, algorithm, &keys).is_ok();
             match text(test, "result") == "valid" {
                 true if is_symmetric && !verdict => {
@@ -230,13 +230,13 @@ fn encrypted(document: &Value, _: &dyn KeyImporter, count: &mut Count) {
     }
 }
 
-/// A public key has to be imported, a private one to sign the way the cookbook's own example is
-/// signed.
+/// Judges keys: a public key must be imported, and a private one must sign the example of the
+/// cookbook as the cookbook does.
 fn jwk(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
     match (text(document, "kty"), document["crv"].as_str()) {
         ("oct", _) => {
             let refused = SoftwareKey::import_jwk(&document.to_string(), None, importer).is_err();
-            assert!(refused, "a symmetric key is no key pair");
+            assert!(refused, "a symmetric key is not a key pair");
             count.unsupported(
                 "a symmetric key is neither an OP's key nor a client's key pair (REQ-JWKS-04)",
             );

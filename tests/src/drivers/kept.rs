@@ -102,7 +102,7 @@ impl Kept {
             self.snapshot = Some(snapshot.as_bytes().to_vec());
         }
         flow.handle(if is_kept { save.saved() } else { save.failed() }, now)
-            .expect("the flow's own");
+            .expect("the input belongs to this flow");
         is_kept
     }
 

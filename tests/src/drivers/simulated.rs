@@ -174,9 +174,9 @@ impl World {
                 Lookup::Unavailable(why) => return request.unavailable(why),
                 Lookup::Fetch(transmit) => {
                     let sending =
-                        cache.begin(transmit, self.now).expect("it was asked for just now");
+                        cache.begin(transmit, self.now).expect("it was requested just now");
                     let input = self.perform(sending, flow);
-                    cache.handle(input, self.now).expect("the cache's own ticket");
+                    cache.handle(input, self.now).expect("the ticket belongs to the cache");
                 }
             }
         }
@@ -272,7 +272,7 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
             // The result is lost with the process.
             flow = world.store.resume(&config, world.now)?;
         } else if let Some(input) = input {
-            flow.handle(input, world.now).expect("the flow's own");
+            flow.handle(input, world.now).expect("the input belongs to this flow");
         }
     }
     while let Some(next) = world.provider.next_notification() {

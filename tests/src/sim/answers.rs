@@ -69,7 +69,7 @@ impl Sim {
         let invalid_grant =
             String::from_utf8_lossy(response.body.expose()).contains("invalid_grant");
         let before = (self.flow.stage(), self.flow.revision());
-        self.hand_over(sending.answered(response)).expect("it is this flow's own");
+        self.hand_over(sending.answered(response)).expect("the input belongs to this flow");
         let after = (self.flow.stage(), self.flow.revision());
         let Some(say) = say else {
             let sent = match (open, before.0, self.mirror.adrift) {
@@ -127,7 +127,7 @@ impl Sim {
     /// Reports an exchange as unanswered.
     fn unanswered(&mut self, sending: Sending, how: Unanswered, open: Option<OpenQuestion>) {
         let before = (self.flow.stage(), self.flow.revision());
-        self.hand_over(sending.unanswered(how)).expect("it is this flow's own");
+        self.hand_over(sending.unanswered(how)).expect("the input belongs to this flow");
         let Some(open) = open else {
             assert_eq!(before, (self.flow.stage(), self.flow.revision()), "a late loss is ignored");
             return;
@@ -290,8 +290,8 @@ impl Sim {
         let signature = fake_crypto::sign(&fake_crypto::key(CLIENT_KEY), task.message());
         let revision = self.flow.revision();
         self.observe();
-        self.hand_over(operation.answered(signature)).expect("it is this flow's own");
-        assert_eq!(self.flow.revision(), revision, "a signature is not worth saving");
+        self.hand_over(operation.answered(signature)).expect("the input belongs to this flow");
+        assert_eq!(self.flow.revision(), revision, "a signature is not worth a save");
         if self.mirror.open.is_some_and(|open| open.id == id) {
             self.mirror.open = None;
         }
@@ -305,7 +305,7 @@ impl Sim {
     pub fn key_unavailable(&mut self, asked: Asked) {
         let Asked { id, question: Question::Key(operation) } = asked else { return };
         self.observe();
-        self.hand_over(operation.unavailable()).expect("it is this flow's own");
+        self.hand_over(operation.unavailable()).expect("the input belongs to this flow");
         let Some(open) = self.mirror.open.filter(|open| open.id == id) else { return };
         debug_assert_eq!(open.kind, Kind::Signature);
         self.mirror.open = None;
@@ -343,12 +343,12 @@ impl Sim {
                 Lookup::Unavailable(why) => break request.unavailable(why),
                 Lookup::Fetch(transmit) => {
                     let sending =
-                        self.cache.begin(transmit, now).expect("it was asked for just now");
+                        self.cache.begin(transmit, now).expect("it was requested just now");
                     let input = match can_fetch {
                         true => sending.answered(self.op.key_set()),
                         false => sending.answered(Response::new(500, Headers::new(), "")),
                     };
-                    self.cache.handle(input, now).expect("it is the cache's own");
+                    self.cache.handle(input, now).expect("the input belongs to the cache");
                 }
             }
         };
@@ -371,7 +371,7 @@ impl Sim {
 
     fn keys(&mut self, id: u64, input: Input) {
         self.observe();
-        self.hand_over(input).expect("it is this flow's own");
+        self.hand_over(input).expect("the input belongs to this flow");
         if self.mirror.open.is_some_and(|open| open.id == id) {
             self.mirror.open = None;
         }
@@ -383,7 +383,7 @@ impl Sim {
         assert!(self.flow.revision() >= revision, "the revision went back");
         match result {
             // A question of an earlier process, which the resumed snapshot did not know.
-            Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.lives > 1 => {
+            Err(Misuse { reason: MisuseReason::StaleTicket, .. }) if self.processes > 1 => {
                 assert_eq!(self.flow.revision(), revision);
                 (self.mirror.wall, self.mirror.moment, self.spacing_wall, self.spacing) =
                     self.unobserved;

@@ -42,7 +42,7 @@ impl Sim {
                     assert!(is_too_old, "an expired authentication")
                 }
                 Failure::Expired(None) => {
-                    assert!(can_conclude, "nobody said that nothing was decided")
+                    assert!(can_conclude, "no pending answer was received")
                 }
                 Failure::Indeterminate(why)
                     if matches!(why.lost, LostAnswer::Outcome | LostAnswer::Notification) =>

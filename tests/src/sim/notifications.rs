@@ -63,7 +63,7 @@ impl Sim {
         let after = self.flow.stage();
         if verdict == NotificationVerdict::Accepted {
             self.op.named.insert(callback.auth_req_id());
-            assert!(self.flow.revision() > revision, "what was accepted is worth saving");
+            assert!(self.flow.revision() > revision, "an accepted notification is worth a save");
             match delivered {
                 Some(delivered) => {
                     self.is_delivered(delivered);
@@ -79,7 +79,7 @@ impl Sim {
                 None => assert_eq!(before, after),
             }
         } else if verdict == NotificationVerdict::Unusable {
-            assert!(self.flow.revision() > revision, "the end is worth saving");
+            assert!(self.flow.revision() > revision, "the end is worth a save");
             assert_eq!(after, Stage::Settled);
         } else {
             assert_eq!(

@@ -169,7 +169,7 @@ impl Sim {
         }
         let now = self.now();
         let answer = if is_kept { save.saved() } else { save.failed() };
-        self.flow.handle(answer, now).expect("it is this flow's own");
+        self.flow.handle(answer, now).expect("the input belongs to this flow");
         is_kept
     }
 
@@ -184,7 +184,7 @@ impl Sim {
             return;
         }
         let once = resume(snapshot).snapshot();
-        assert!(once.revision() > self.flow.revision(), "what a resumed flow saves is newer");
+        assert!(once.revision() > self.flow.revision(), "the saves of a resumed flow are newer");
         // A request in flight counts as lost. In ping mode a resumed flow polls sooner than it
         // would have, and tokens of an old request end it.
         let changes = matches!(self.flow.stage(), Stage::Authorizing | Stage::Redeeming)
@@ -269,7 +269,7 @@ impl Sim {
     ///
     /// Panics if the snapshot cannot be resumed.
     pub fn crash(&mut self) {
-        self.lives += 1;
+        self.processes += 1;
         self.left.extend(self.open.take());
         // Independently of the store: a request that began and was not reported as unsent may have
         // been sent.

@@ -1,4 +1,4 @@
-//! Driving a flow: what is done in which order, and what is left when it stops half-way.
+//! Driving a flow: the order of steps, and the state after an interrupted drive.
 
 use std::{
     collections::HashSet,
@@ -28,7 +28,7 @@ use crate::{
     support::{Act, Server, answer, closed_port},
 };
 
-/// Writes down what it is told.
+/// Records its events.
 #[derive(Clone, Default)]
 struct Notes {
     lines: Arc<Mutex<Vec<String>>>,
@@ -68,7 +68,7 @@ impl Saver for Notes {
     }
 }
 
-/// A disk that is full until somebody mends it.
+/// A disk that is full until it is repaired.
 #[derive(Clone, Default)]
 struct Failing(Arc<AtomicBool>);
 
@@ -260,7 +260,7 @@ fn an_endless_answer_ends_the_flow() {
     });
 }
 
-/// A key in a machine of its own: counts what it is asked and never signs one `jti` twice.
+/// A key in another machine: counts its operations and never signs one `jti` twice.
 #[derive(Clone, Default)]
 struct Kms {
     signed: Arc<Mutex<HashSet<String>>>,
@@ -352,7 +352,7 @@ fn a_key_that_cannot_be_used_ends_the_flow_and_says_why() {
     });
 }
 
-/// Does something during one of its saves.
+/// Runs a function during one of its saves.
 #[derive(Clone)]
 struct During {
     at: usize,
@@ -379,8 +379,8 @@ impl Saver for During {
 #[test]
 fn a_request_that_is_not_wanted_any_more_after_its_save_is_not_sent() {
     each(|adapter| {
-        // Cancelled before the person was prompted; the deadline comes before the first token request,
-        // so nobody knows the answer.
+        // Cancelled before the prompt. The deadline is before the first token request, so the
+        // answer is unknown.
         for (at, cancels, sent) in [(1, true, 0), (3, false, 1)] {
             let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
             let config = config(&server.url(""), ClientAuth::None);
@@ -433,8 +433,8 @@ fn the_interval_counts_from_the_sending_and_not_from_before_a_slow_save() {
     });
 }
 
-/// The store is away when the first assertion is to be signed; then there is no randomness for the
-/// signer.
+/// The store is unavailable when the first assertion is to be signed; then there is no randomness
+/// for the signer.
 #[test]
 fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_count_against_it() {
     each(|adapter| {
@@ -468,7 +468,7 @@ fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_count_ag
             };
             driver.drive(&flow, &mut watch).unwrap();
             assert!(matches!(flow.finish(), Err(Failure::Denied(_))));
-            assert_eq!(sent, Some(start), "the request waited for a key that was never away");
+            assert_eq!(sent, Some(start), "the request waited for a key that was available");
         }
     });
 }
@@ -482,7 +482,7 @@ fn a_watcher_that_panics_before_a_request_leaves_one_that_was_not_sent() {
         let flow = adapter.flow(flow(&config));
         let (driver_of, driven) = (driver(adapter, &config), flow.clone());
         let panicked = std::thread::spawn(move || {
-            let mut watch = |_: &Event| panic!("a bug of the caller's");
+            let mut watch = |_: &Event| panic!("an error of the caller");
             driver_of.drive(&driven, &mut watch)
         });
         assert!(panicked.join().is_err());

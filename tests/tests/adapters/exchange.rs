@@ -1,4 +1,4 @@
-//! One exchange: what is promised about sending once, following nothing and reading within bounds.
+//! A single exchange: it is sent once, follows no redirect and reads within its limit.
 
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ fn a_body_is_read_up_to_the_limit_and_no_further() {
             let response = exchange(adapter, &post(&server.url("/"))).unwrap();
             assert!(response.truncated);
             assert_eq!(response.body.len(), LIMIT);
-            assert!(adapter.meanwhile(move || server.flooded()) < fifty, "all of it was taken");
+            assert!(adapter.meanwhile(move || server.flooded()) < fifty, "all of it was accepted");
         }
         let exactly = "x".repeat(LIMIT);
         let server = Server::start([answer(200, "", &exactly)]);
@@ -197,7 +197,7 @@ fn a_refused_connection_and_an_unknown_name_are_not_sent() {
     });
 }
 
-/// The proxy was talked to; the provider was not.
+/// The proxy was contacted, the provider was not.
 #[test]
 fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {
     each(|adapter| {
@@ -228,7 +228,7 @@ fn a_head_that_is_too_large_is_told_as_that() {
     });
 }
 
-/// Firewalls answer requests without it with 403.
+/// Firewalls answer requests without a `User-Agent` with 403.
 #[test]
 fn every_request_says_what_the_client_is() {
     each(|adapter| {
@@ -256,7 +256,7 @@ fn every_request_says_what_the_client_is() {
     });
 }
 
-/// A proxy would look for this machine on its own, and see what plain HTTP carries.
+/// A proxy would resolve loopback names itself, and see what plain HTTP carries.
 #[test]
 fn plain_http_goes_past_a_proxy() {
     each(|adapter| {
@@ -269,7 +269,7 @@ fn plain_http_goes_past_a_proxy() {
     });
 }
 
-/// What the tests of several programs rest on.
+/// The assumptions of several test programs.
 #[test]
 fn a_port_that_is_kept_is_given_to_none_that_does_not_ask_for_it() {
     use std::net::{TcpListener, TcpStream};

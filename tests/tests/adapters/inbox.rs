@@ -1,4 +1,4 @@
-//! Notifications: from the endpoint through the inbox to the flow, and what they are answered.
+//! Notifications: from the endpoint through the inbox to the flow, and their answers.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ use crate::{
 };
 
 impl Party {
-    /// What a notification is to the flow of the state that was kept last.
+    /// Returns the verdict on a notification of a flow resumed from the last saved state.
     fn notified_when_resumed(&self, disk: &Disk, token: &str, body: &str) -> NotificationVerdict {
         let kept = disk.kept.lock().unwrap().clone().unwrap();
         let mut resumed = Flow::resume(Arc::clone(&self.config), kept.as_bytes(), START).unwrap();
@@ -248,7 +248,7 @@ fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
     });
 }
 
-/// A push that ends the flow leaves nothing to save it afterwards.
+/// A push that ends the flow leaves no drive that could save it later.
 ///
 /// REQ-PUSH-16
 #[test]
@@ -273,7 +273,7 @@ fn a_pushed_outcome_is_saved_before_the_drive_ends() {
     });
 }
 
-/// Holds the second save up until it is told to go on, and minds that there is never more than one.
+/// Delays the second save until it is released, and checks that saves never overlap.
 #[derive(Clone)]
 struct Gate {
     disk: Disk,
@@ -345,7 +345,7 @@ fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_
             assert_eq!(party.post(&token, &first), 204);
             assert_eq!(party.post(&token, &ping("another")), 401);
             assert!(matches!(party.flow.clone().finish(), Err(Failure::Denied(_))));
-            assert_eq!(party.post(&token, &first), 204, "the result was taken");
+            assert_eq!(party.post(&token, &first), 204, "the result was accepted");
             for (seconds, status) in [(180, 204), (181, 401)] {
                 let now = START.saturating_add(Duration::from_secs(seconds));
                 let reply =
@@ -370,9 +370,9 @@ fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
         drive.waits();
         drive.stopped();
         assert_eq!(party.post(&token, &ping(AUTH_REQ_ID)), 204);
-        assert_eq!(party.server.requests().len(), 1, "nobody drives it");
+        assert_eq!(party.server.requests().len(), 1, "there is no drive");
         party.drive().ends().unwrap();
-        assert_eq!(party.server.requests().len(), 2, "it asks at once");
+        assert_eq!(party.server.requests().len(), 2, "it polls immediately");
 
         let party = Party::new(adapter, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Ping);
         let mut drive = party.drive();
@@ -388,7 +388,7 @@ fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
     });
 }
 
-/// A push whose first save fails is not refused when it comes again, although no drive is left.
+/// A push whose first save fails is accepted when repeated, although no drive is left.
 #[test]
 fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
     each(|adapter| {

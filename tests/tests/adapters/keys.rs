@@ -1,4 +1,4 @@
-//! The provider's keys as flows ask for them.
+//! The keys of the provider as flows request them.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use crate::{
     support::{Server, answer},
 };
 
-/// Shows five seconds more whenever it is read.
+/// Advances five seconds with each reading.
 #[derive(Default)]
 struct Running(AtomicUsize);
 
@@ -32,7 +32,7 @@ impl Clock for Running {
     }
 }
 
-/// What a flow asks for when it has got a token.
+/// Returns the request for keys of a flow with tokens.
 fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> KeySetRequest {
     let (clock, random) = (Jumping::new(), Counting::default());
     let mut flow =
@@ -45,7 +45,7 @@ fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> K
                 flow.handle(input, clock.read()).unwrap();
             }
             Output::Wait(wait) => clock.jump(wait.until()),
-            // Ahead of time: nothing waits for an answer.
+            // Ahead of time: nothing waits for the answer.
             Output::KeySet(request) if request.within().is_some() => {}
             Output::KeySet(request) => return request,
             other => panic!("{other:?} after {:?}", server.requests()),
@@ -53,7 +53,7 @@ fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> K
     }
 }
 
-/// A fetch failed, and by the time that was noted the next one was due.
+/// A fetch failed, and when that was noted the next one was due.
 #[test]
 fn a_fetch_of_keys_that_is_not_made_is_in_nobodys_way() {
     each(|adapter| {

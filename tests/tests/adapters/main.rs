@@ -1,6 +1,6 @@
-//! What both adapters have to do around the machine: every test runs over each of them. What only
-//! one of them has (futures that are dropped, a watcher that stops, a `tower` service) is tested in
-//! its own crate.
+//! What both adapters do around the state machine: every test runs with each of them. What only one
+//! of them has (futures that are dropped, a watcher that stops, a `tower` service) is tested in its
+//! own crate.
 #![allow(missing_docs)]
 
 mod drive;
@@ -44,7 +44,8 @@ impl Clock for Jumping {
     }
 }
 
-/// A clock that stands still: a drive that waits for it waits for news, or until it is stopped.
+/// A clock that does not advance: a drive that waits for it waits for a notification, or until it
+/// is stopped.
 struct Standing;
 
 impl Clock for Standing {
@@ -63,7 +64,8 @@ impl EntropySource for Counting {
     }
 }
 
-/// A driver whose waits take no time. The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
+/// Returns a driver whose waits take no time. The servers here answer requests in a fixed order, so
+/// no keys are fetched while it waits.
 fn driver(adapter: Adapter, config: &Arc<ClientConfig>) -> Driver {
     Driver::new(config, adapter.http())
         .with_keys(adapter.no_keys(config))

@@ -1,4 +1,4 @@
-//! A provider, and a flow that is driven with it in a thread of its own and notified.
+//! A provider, and a flow that is driven in a separate thread and notified.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
     support::{Act, Server},
 };
 
-/// A provider, and a flow with it.
+/// A provider with a flow.
 pub(super) struct Party {
     pub(super) server: Arc<Server>,
     pub(super) config: Arc<ClientConfig>,
@@ -41,7 +41,7 @@ impl Party {
         Self::at(adapter, &adapter.inbox(), 1, acts, mode)
     }
 
-    /// With an inbox that others use, too.
+    /// Uses an inbox that other flows share.
     pub(super) fn at(
         adapter: Adapter,
         inbox: &Inbox,
@@ -52,7 +52,7 @@ impl Party {
         Self::with(adapter, inbox, number, acts, mode, |flow| adapter.flow(flow))
     }
 
-    /// With a store.
+    /// Uses a store.
     pub(super) fn saved(
         adapter: Adapter,
         saver: impl Saver,
@@ -93,7 +93,7 @@ impl Party {
         Drive { events, end, stop }
     }
 
-    /// Returns when so many requests have come.
+    /// Returns after this many requests.
     pub(super) fn requests(&self, count: usize) {
         self.server.wait_for(count);
     }
@@ -112,7 +112,7 @@ impl Party {
     }
 }
 
-/// A drive in a thread of its own.
+/// A drive in a separate thread.
 pub(super) struct Drive {
     pub(super) events: Receiver<Event>,
     end: Receiver<Result<(), DriveError>>,
@@ -125,7 +125,7 @@ impl Drive {
     }
 
     pub(super) fn ends(&self) -> Result<(), DriveError> {
-        // Less than the longest pause of a drive that is not woken.
+        // Less than the maximum pause of a drive that is not woken.
         self.end.recv_timeout(Duration::from_secs(8)).expect("the drive was not woken")
     }
 

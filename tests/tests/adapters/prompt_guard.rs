@@ -32,7 +32,7 @@ fn server() -> Server {
     Server::start([answer(200, "", ACKNOWLEDGED)].into_iter().chain(refusals).collect::<Vec<Act>>())
 }
 
-/// Whether the provider was asked for the person.
+/// Returns whether the provider received an authentication request.
 fn is_asked(driver: &Driver, person: &str) -> Result<(), PromptRefused> {
     match driver.authenticate(asks_for(person), &mut ()) {
         Err(AuthenticateError::Failed(Failure::Refused(_))) => Ok(()),
@@ -41,7 +41,7 @@ fn is_asked(driver: &Driver, person: &str) -> Result<(), PromptRefused> {
     }
 }
 
-/// Drives until the flow waits for the person, and stops.
+/// Drives until the flow waits for the person, then stops.
 fn prompts(driver: &Driver, flow: &SharedFlow) {
     let stop = Stop::default();
     let mut watch = |event: &Event| {
@@ -73,7 +73,7 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
             other => panic!("{other:?}"),
         }
         assert_eq!(server.requests().len(), 1, "nothing was sent");
-        assert_eq!(is_asked(&another, "somebody else"), Ok(()));
+        assert_eq!(is_asked(&another, "another person"), Ok(()));
         let unguarded = crate::driver(adapter, &config).with_clock(Standing);
         assert_eq!(is_asked(&unguarded, "somebody"), Ok(()), "it is off by default");
 
@@ -81,7 +81,11 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
         assert_eq!(is_asked(&another, "somebody"), Ok(()), "it was dropped");
         let ended = adapter.flow(flow(&config));
         driver.drive(&ended, &mut ()).unwrap();
-        assert_eq!(is_asked(&another, "somebody"), Ok(()), "it is over, though somebody keeps it");
+        assert_eq!(
+            is_asked(&another, "somebody"),
+            Ok(()),
+            "it is over, although there is still a reference"
+        );
         assert!(!format!("{guard:?} {driver:?}").contains("somebody"));
     });
 }

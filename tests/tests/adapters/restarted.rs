@@ -1,4 +1,4 @@
-//! Notifications that come between a restart and the first drive of their flow.
+//! Notifications between a restart and the first drive of their flow.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ impl Saver for Disk {
     }
 }
 
-/// A flow that was acknowledged before the restart, and its notification token.
+/// Returns a flow that was acknowledged before the restart, and its notification token.
 fn before(config: &Arc<ClientConfig>, number: u8) -> (Snapshot, String) {
     let mut flow =
         Flow::start(Arc::clone(config), request(), Entropy::from_bytes([number; 32]), START)
@@ -47,7 +47,7 @@ fn before(config: &Arc<ClientConfig>, number: u8) -> (Snapshot, String) {
     (flow.snapshot(), token)
 }
 
-/// A ping, as the first look and the inbox answer it.
+/// Returns the answers to a ping: before its body is read, and of the inbox.
 fn call(inbox: &Inbox, token: &str) -> (u16, u16) {
     let (headers, body) = (fields(token), ping(AUTH_REQ_ID));
     let first = inbox.first_look("POST", &headers).map_or_else(|reply| reply.status, |()| 204);
@@ -62,7 +62,7 @@ fn a_ping_between_a_restart_and_the_first_drive_is_not_refused_and_not_lost() {
         let config = notified(&server.url(""), DeliveryMode::Ping, without_backstop());
         let ((saved, token), (_, stranger)) = (before(&config, 1), before(&config, 2));
         let inbox = adapter.inbox();
-        assert_eq!(call(&inbox, &token), (401, 401), "nobody said that something is to come");
+        assert_eq!(call(&inbox, &token), (401, 401), "there was no announcement");
         inbox.not_ready();
         assert_eq!(call(&inbox, &token), (503, 503));
         assert_eq!(call(&inbox, "short"), (401, 401), "no flow has such a token");
@@ -85,7 +85,7 @@ fn a_ping_between_a_restart_and_the_first_drive_is_not_refused_and_not_lost() {
             NotificationVerdict::Unauthorized
         );
 
-        // No time passes: the ping is what the request is made for.
+        // No time passes, so the ping caused the request.
         let driver = Driver::new(&config, adapter.http()).with_clock(Standing).with_inbox(&inbox);
         driver.drive(&flow, &mut ()).unwrap();
         assert_eq!(server.requests().len(), 1);

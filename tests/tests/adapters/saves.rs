@@ -1,4 +1,4 @@
-//! A store that fails: what stops for it, and what does not.
+//! A store that fails: what it stops, and what it does not.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use crate::{
     support::{Server, answer},
 };
 
-/// A key that signs whatever it is given.
+/// A key that signs everything.
 struct Kms;
 
 impl Signer for Kms {
@@ -27,7 +27,7 @@ impl Signer for Kms {
     }
 }
 
-/// Counts the failures it is told of.
+/// Counts the reported failures.
 #[derive(Default)]
 struct Told(usize);
 
@@ -38,8 +38,7 @@ impl Watch for Told {
     }
 }
 
-/// Fails at one save of many, or from one on, and minds that every state it is given is newer than
-/// the last.
+/// Fails at one save, or from one on, and checks that every state is newer than the last.
 struct Store {
     fails_at: usize,
     is_mended: bool,
@@ -57,10 +56,10 @@ impl Saver for Store {
     }
 }
 
-/// Ruling 26, at each save in turn: before and after the signature nobody has been prompted; then
-/// come the acknowledgement, two token requests with an answer each, and the end. The keys that are
-/// asked for ahead of time change nothing to save, and when they cannot be had, it stops nothing
-/// and they are asked for once more.
+/// Ruling 26, at each save in turn. Before and after the signature the person has not been
+/// prompted; then follow the acknowledgement, two token requests with their answers, and the end.
+/// Requesting keys ahead of time changes nothing that is saved, and if they are unavailable,
+/// nothing stops and they are requested once more.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -91,11 +90,11 @@ fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
                 driven = driver.drive(&flow, &mut told);
                 assert_eq!(driven.is_ok(), is_mended, "{fails_at}: {driven:?}");
                 if !is_mended {
-                    assert_eq!(server.connections(), 0, "nobody may be prompted");
+                    assert_eq!(server.connections(), 0, "the person must not be prompted");
                     continue;
                 }
             }
-            // Every later step tries again.
+            // Every later step retries.
             let expected = match (fails_at, is_mended) {
                 (3..=7, true) => 1..=1,
                 (3..=7, false) => 8 - fails_at..=usize::MAX,

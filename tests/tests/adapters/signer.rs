@@ -1,4 +1,5 @@
-//! Signers in front of a key service: in which form a signature comes, and in which it is sent.
+//! Signers that call a key service: the form in which a signature arrives, and that in which it is
+//! sent.
 
 use ciba_core::{Failure, KeyOperation, jose::ecdsa_from_der, machine::KeyTask};
 use ciba_tests::adapters::{Signer, each};
@@ -10,14 +11,14 @@ use crate::{
     support::{Server, answer},
 };
 
-/// A service that signs with ES256, in one of the two forms there are.
+/// A service that signs with ES256, in one of the two forms.
 #[derive(Clone)]
 struct Service {
     form: fn(&[u8]) -> Vec<u8>,
     converts: bool,
 }
 
-/// R and S as DER writes them.
+/// Encodes R and S in DER.
 fn der(fixed: &[u8]) -> Vec<u8> {
     let number = |octets: &[u8]| {
         let digits: Vec<u8> = octets.iter().copied().skip_while(|octet| *octet == 0).collect();
@@ -41,8 +42,8 @@ impl Signer for Service {
     }
 }
 
-/// Both forms of a signature reach the provider as R and S of fixed width; one in the wrong form
-/// reaches nobody.
+/// Both forms of a signature reach the provider as R and S of fixed width; one in the wrong form is
+/// not sent.
 ///
 /// REQ-AUTH-20b
 #[test]
@@ -89,7 +90,7 @@ fn a_signature_in_der_is_converted_or_refused_before_it_is_sent() {
                     error.source()
                 });
             assert!(chain.any(|error| error.to_string() == reason), "{failure:?}");
-            assert_eq!(server.connections(), 0, "nobody is prompted");
+            assert_eq!(server.connections(), 0, "the person is not prompted");
         }
     });
 }

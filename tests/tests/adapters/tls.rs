@@ -1,4 +1,4 @@
-//! Whom the adapter trusts.
+//! The certificates that the adapter trusts.
 
 use std::{
     io,
@@ -98,7 +98,7 @@ fn a_ca_file_without_a_certificate_is_refused() {
 
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
-/// An authentication request of a client that authenticates itself by a certificate.
+/// Returns an authentication request of a client that authenticates with a certificate.
 fn certified(server: &TlsServer) -> Sending {
     let config = client::config(server.url().trim_end_matches('/'), ClientAuth::TlsClientAuth);
     let (now, entropy) = (START, || Entropy::from_bytes([7; 32]));
@@ -188,8 +188,8 @@ fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
     });
 }
 
-/// Under TLS 1.3 the request is written before the server has looked at the certificate; it reads
-/// none of it after refusing.
+/// With TLS 1.3 the request is written before the server has checked the certificate. The server
+/// reads none of it after rejecting the certificate.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -203,7 +203,7 @@ fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versi
             assert_eq!(none, Err(Unanswered::NotSent(required)), "{versions:?}");
             assert_eq!((server.handshake(), server.requests()), (None, 0));
 
-            // Of another authority, so a flow is not left with an unknown outcome.
+            // Of another authority, so the outcome is not unknown.
             let stranger = TlsServer::start(Certificate::Good, versions);
             let http = with(adapter, &server, &stranger.clients[0]);
             let input = format!("{:?}", http.perform(certified(&server)));
@@ -213,8 +213,8 @@ fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versi
     });
 }
 
-/// The alert and the end of the connection come while the client still writes, each time at another
-/// moment.
+/// The alert and the end of the connection arrive while the client is still writing, each time at
+/// another moment.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -260,7 +260,7 @@ fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_r
     });
 }
 
-/// Counts how often a flow is saved.
+/// Counts the saves of a flow.
 struct Counter(Arc<AtomicUsize>);
 
 impl Saver for Counter {
@@ -286,7 +286,7 @@ fn without_a_certificate_nothing_is_sent_that_needs_one() {
         );
         assert_eq!((server.peers().len(), server.requests()), (0, 0));
 
-        // A request that was saved as under way would count as lost after a restart.
+        // A request that was saved as in flight would count as lost after a restart.
         let (now, entropy) = (START, Entropy::from_bytes([7; 32]));
         let saves = Arc::<AtomicUsize>::default();
         let flow = Flow::start(config, client::request(), entropy, now).unwrap();
@@ -329,8 +329,8 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
     });
 }
 
-/// A connection that takes its time, or a machine that is suspended while it is made: the flow is
-/// asked once more when nothing but the request is left to write.
+/// A slow connection, or a machine that is suspended while connecting: the flow is asked once more
+/// when only the request remains to be written.
 ///
 /// REQ-AREQ-33d
 #[test]
@@ -355,7 +355,7 @@ fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
                 driver.drive(flow, &mut ()).unwrap();
                 let failure = flow.clone().finish().unwrap_err();
                 let is_right = match (late, cancels) {
-                    // The server's answer is no acknowledgement.
+                    // The answer of the server is not an acknowledgement.
                     (89, _) => matches!(failure, Failure::ProviderMisbehaved(_)),
                     (_, true) => failure == Failure::Abandoned,
                     _ => {

@@ -1,5 +1,4 @@
-//! What a provider's program says about the clients it registered (`clients.json`), as
-//! configurations.
+//! The clients that a provider's program registered (`clients.json`), as configurations.
 use std::{env, fs, path::PathBuf, sync::Arc};
 
 use ciba_core::{
@@ -15,10 +14,10 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 pub(crate) struct Client {
-    /// What the cases call it, where that is not its identifier.
+    /// The name in the cases, if it differs from the identifier.
     name: Option<String>,
     pub(crate) client_id: String,
-    /// The provider at which it is registered, where the program has several.
+    /// The provider at which it is registered, if the program has several.
     issuer: Option<String>,
     /// The preset of the provider.
     pub(crate) preset: Option<String>,
@@ -29,30 +28,30 @@ pub(crate) struct Client {
     pub(crate) id_token_alg: String,
     pub(crate) key: Option<serde_json::Value>,
     secret: Option<String>,
-    /// The provider takes identifier and secret as they are in HTTP Basic, without decoding them.
+    /// Whether the provider does not decode identifier and secret in HTTP Basic.
     #[serde(default)]
     pub(crate) raw_basic: bool,
     pub(crate) notification_endpoint: Option<String>,
     /// Push, where the endpoint is for pushes.
     delivery: Option<String>,
     user_codes: bool,
-    /// It is held to FAPI-CIBA.
+    /// Whether the FAPI-CIBA profile applies.
     #[serde(default)]
     fapi: bool,
-    /// The name of its certificate; its tokens are bound to it then.
+    /// The name of its certificate, to which its tokens are bound.
     pub(crate) certificate: Option<String>,
     /// The SHA-256 hash of the certificate, as the tokens name it.
     pub(crate) thumbprint: Option<String>,
 }
 
 impl Client {
-    /// The client of this name, in which `*` stands for the adapter's.
+    /// Returns the client of this name, in which `*` stands for the name of the adapter.
     pub(crate) fn named(name: &str, adapter: &str) -> Self {
         let name = name.replace('*', adapter);
         Self::all().into_iter().find(|client| client.name() == name).expect("a registered client")
     }
 
-    /// The names of all that are called like this.
+    /// Returns the names of all clients that match.
     pub(crate) fn names(wanted: fn(&str) -> bool) -> Vec<String> {
         Self::all()
             .iter()
@@ -117,7 +116,7 @@ impl Client {
             "tls_client_auth" => ClientAuth::TlsClientAuth,
             "self_signed_tls_client_auth" => ClientAuth::SelfSignedTlsClientAuth,
             "none" => ClientAuth::None,
-            other => panic!("a method that is not built: {other}"),
+            other => panic!("an unsupported method: {other}"),
         };
         let client_id = ClientId::new(&self.client_id).expect("a client id");
         let builder = match &self.preset {
@@ -160,7 +159,7 @@ pub(crate) fn variable(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: run this through cargo xtask interop"))
 }
 
-/// A file that was made for this run.
+/// Returns the path of a file that was made for this run.
 pub(crate) fn in_run(file: &str) -> PathBuf {
     PathBuf::from(variable("CIBA_INTEROP_RUN")).join(file)
 }

@@ -1,4 +1,4 @@
-//! The `ciba` command as a process of its own, which can be killed.
+//! The `ciba` command as a separate process, which can be killed.
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
@@ -14,8 +14,8 @@ use crate::{
     party::{ADAPTERS, Adapter},
 };
 
-/// Kills the command of these clients while it waits for the person, and lets another go on with
-/// the flow. `hint` is given the adapter and the name of the client; who it is has to answer later
+/// Kills the command of these clients while it waits for the person, and lets another one resume
+/// the flow. `hint` is given the adapter and the name of the client; the person must answer later
 /// than that.
 pub(crate) fn killed_and_resumed(clients: &[&str], hint: impl Fn(Adapter, &str) -> String + Sync) {
     thread::scope(|scope| {
@@ -39,7 +39,7 @@ pub(crate) fn killed_and_resumed(clients: &[&str], hint: impl Fn(Adapter, &str) 
     });
 }
 
-/// For its owner's eyes only from its first moment.
+/// Readable only for its owner from the beginning.
 fn write_private(file: &Path, text: &str) {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -49,8 +49,8 @@ fn write_private(file: &Path, text: &str) {
     file.write_all(text.as_bytes()).expect("a file");
 }
 
-/// A client with a secret or a key, over one transport. Where it is pinged, nobody else listens for
-/// it.
+/// A client with a secret or a key, over one transport. A client in ping mode has no other
+/// listener.
 pub(crate) struct Command {
     options: Vec<String>,
     secret: Option<String>,
@@ -112,8 +112,8 @@ impl Command {
         }
     }
 
-    /// Authenticates and is killed, without being told, right after the first event that `last`
-    /// picks.
+    /// Authenticates and is killed, without warning, right after the first event that `last`
+    /// selects.
     pub(crate) fn killed_when(&self, hint: &str, last: fn(&Value) -> bool) {
         let _absent = fs::remove_file(&self.state);
         let mut events = self.start(&["authenticate", "--login-hint", hint]);
@@ -121,14 +121,14 @@ impl Command {
         assert!(self.state.exists(), "nothing is kept");
     }
 
-    /// The last event of a flow, and whether it is kept.
+    /// Returns the last event of a flow, and whether the flow is kept.
     pub(crate) fn authenticated(&self, hint: &str) -> (Value, bool) {
         let _absent = fs::remove_file(&self.state);
         let last = self.start(&["authenticate", "--login-hint", hint]).last().expect("an event");
         (last, self.state.exists())
     }
 
-    /// The last event of the flow that was kept.
+    /// Returns the last event of the resumed flow.
     pub(crate) fn resumed(&self) -> Value {
         self.start(&["resume"]).last().expect("an event")
     }

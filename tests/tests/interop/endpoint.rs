@@ -1,5 +1,5 @@
-//! Where the provider's notifications arrive: the endpoints of the adapters' examples, each behind
-//! something that terminates TLS with a certificate of the run's authority.
+//! The notification endpoints: those of the adapters' examples, each behind a TLS terminator with a
+//! certificate of the run's authority.
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
@@ -46,7 +46,7 @@ pub(crate) fn reqwest(endpoint: &str) -> ciba_reqwest::Inbox {
     INBOX.get_or_init(start).clone()
 }
 
-/// As [`reqwest`].
+/// Like [`reqwest`].
 pub(crate) fn ureq(endpoint: &str) -> ciba_ureq::Inbox {
     static INBOX: OnceLock<ciba_ureq::Inbox> = OnceLock::new();
     let start = || {
@@ -62,7 +62,7 @@ pub(crate) fn ureq(endpoint: &str) -> ciba_ureq::Inbox {
     INBOX.get_or_init(start).clone()
 }
 
-/// Takes TLS on one port and hands on what is in it.
+/// Terminates TLS on one port and forwards the content.
 fn terminate_tls(port: u16, behind: SocketAddr) {
     let chain = CertificateDer::pem_file_iter(in_run("notify.pem")).expect("a certificate");
     let chain = chain.collect::<Result<Vec<_>, _>>().expect("a certificate");

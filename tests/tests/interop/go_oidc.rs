@@ -1,5 +1,5 @@
-//! The Go library go-oidc: every authentication method in every delivery mode, and what goes wrong
-//! after the prompt.
+//! The Go library go-oidc: every authentication method in every delivery mode, and failures after
+//! the prompt.
 
 use std::{fs, thread, time::Duration};
 
@@ -35,7 +35,7 @@ fn every_answer_of_a_person_ends_the_flow_as_it_should() {
     let cases =
         ["key", "ping-key-*"].map(|client| answers.map(|(hint, ends)| case(client, hint, ends)));
     let lost = Case {
-        // Asked without a ping when half of the time is over.
+        // Polled without a ping when half of the time is over.
         asks: |request| request.requested_expiry(Duration::from_secs(10)),
         ..case("ping-basic-*", "lost", Ends::Verified)
     };
@@ -55,8 +55,8 @@ fn pushed_tokens_are_verified_and_bound_to_the_request() {
         case("push-key-*", "approve", Ends::Verified),
         case("push-key-*", "approve-at-once", Ends::Verified),
         case("push-key-*", "deny", Ends::Denied),
-        // Nothing tells a push client that its time is over but its own clock, a minute of grace
-        // included.
+        // A push client learns that its time is over only from its own clock, including a minute of
+        // grace.
         Case {
             deviates: Deviations { pace: 12, ..NONE },
             ..case("push-key-*", "never", Ends::Silence)
@@ -65,7 +65,7 @@ fn pushed_tokens_are_verified_and_bound_to_the_request() {
             checks: |authentication| assert!(authentication.refresh_token().is_some()),
             ..case("push-refresh-*", "approve", Ends::Verified)
         },
-        // The library by itself leaves out at_hash.
+        // By default the library omits at_hash.
         case("push-bare-*", "approve", Ends::Untrusted),
     ]);
 }
@@ -83,8 +83,8 @@ fn impostors_are_refused_before_anyone_is_asked() {
         case("signed-wrong-key", "approve", Ends::Refused("invalid_request")),
         strange("tls"),
         strange("self-signed"),
-        // Refused in the handshake, under TLS 1.3: nothing was sent, although the handshake was
-        // over for us.
+        // Rejected in the handshake with TLS 1.3: nothing was sent, although the handshake was
+        // complete for the client.
         Case {
             deviates: Deviations { shows: Some("self-signed"), ..NONE },
             ..case("strict-tls", "approve", Ends::Unreachable)
@@ -183,7 +183,8 @@ fn a_flow_survives_new_keys_of_the_provider() {
         for adapter in ADAPTERS {
             let client = Client::named(name, adapter.name());
             let party = Party::new(&client, adapter, NONE);
-            // The first flow fills the cache with keys that are gone when the second one needs one.
+            // The first flow fills the cache with keys that no longer exist when the second one
+            // needs one.
             for hint in ["approve", "rotate"] {
                 check(
                     &case(name, hint, Ends::Verified),
@@ -213,7 +214,7 @@ fn tokens_without_keys_are_kept_and_verified_when_there_are_keys() {
             scope.spawn(|| {
                 let (last, is_kept) = command.authenticated("approve");
                 assert_eq!(last["event"], "failed", "{last}");
-                assert!(is_kept, "the tokens were thrown away: {last}");
+                assert!(is_kept, "the tokens were discarded: {last}");
             });
         }
     });

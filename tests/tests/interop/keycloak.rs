@@ -1,4 +1,4 @@
-//! Keycloak, unmodified, with an authentication entity of ours that answers for the person.
+//! Unmodified Keycloak, with our authentication entity that answers for the person.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -10,8 +10,8 @@ use crate::{
     table::{self, Case, Ends, Person, run},
 };
 
-/// Each case has a person of its own: two first logins of one person at one client at the same
-/// moment break Keycloak.
+/// Each case has a separate person: two simultaneous first logins of one person at one client break
+/// Keycloak.
 fn case(client: &str, hint: &'static str, ends: Ends) -> Case {
     Case { person: Person::OfTheirOwn(next(hint)), ..table::case(client, hint, ends) }
 }
@@ -28,7 +28,7 @@ fn next(kind: &'static str) -> usize {
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
 fn every_client_authentication_ends_in_verified_claims() {
-    // The public one, too, although Keycloak does not list it.
+    // The public client as well, although Keycloak does not list it.
     run(["basic", "post", "secret-jwt", "key", "public", "tls", "signed-es256", "signed-ps256"]
         .map(|client| case(client, "approve", Ends::Verified)));
 }
@@ -69,9 +69,10 @@ fn what_goes_wrong_ends_with_its_reason() {
         case("key", "slow", Ends::Unknown("server_error")),
         // The provider's certificate is not trusted.
         deviating(Deviations { trusts: "self-signed", ..NONE }, "key"),
-        // The client's is not, which Keycloak says in the handshake, under TLS 1.3.
+        // The client's certificate is not trusted, which Keycloak reports in the handshake with TLS
+        // 1.3.
         deviating(Deviations { shows: Some("self-signed"), ..NONE }, "tls"),
-        // The client's is somebody else's.
+        // The client's certificate belongs to another client.
         Case {
             deviates: Deviations { shows: Some("stranger"), ..NONE },
             ..case("tls", "approve", Ends::Refused("invalid_client"))
@@ -90,7 +91,7 @@ fn what_it_ignores_is_told_and_is_a_failure_where_that_is_wanted() {
         Case {
             asks: payment,
             checks: |authentication| {
-                // Nobody saw the amount.
+                // The person did not see the amount.
                 let difference = authentication.difference();
                 assert_eq!(
                     (difference.authorization_details.len(), difference.resources.len()),

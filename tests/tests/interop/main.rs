@@ -1,7 +1,7 @@
 //! Providers that we did not write, through both adapters. `cargo xtask interop` starts each and
 //! runs its module.
 //!
-//! Every case runs in a thread of its own, because those that poll have to wait at least one real
+//! Every case runs in a separate thread, because those that poll must wait at least one real
 //! interval.
 
 mod clients;

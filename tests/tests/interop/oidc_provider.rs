@@ -17,7 +17,7 @@ use crate::{
 const USER_CODE: &str = "2468";
 const ACCOUNTS: &str = "https://accounts.example/";
 const PAYMENTS: &str = "https://payments.example/v1";
-/// How many pings are timed, for each adapter.
+/// The number of pings that are timed, for each adapter.
 const TIMED: usize = 21;
 
 #[test]
@@ -172,7 +172,8 @@ fn a_flow_survives_new_keys_of_the_provider() {
         for adapter in ADAPTERS {
             let client = Client::named(name, adapter.name());
             let party = Party::new(&client, adapter, NONE);
-            // The first flow fills the cache with keys that are gone when the second one needs one.
+            // The first flow fills the cache with keys that no longer exist when the second one
+            // needs one.
             for hint in ["approve", "rotate"] {
                 check(
                     &case(name, hint, Ends::Verified),
@@ -186,7 +187,7 @@ fn a_flow_survives_new_keys_of_the_provider() {
     }
 }
 
-/// Prints figures; what is too long is for benchmarks to say.
+/// Prints figures. Limits for them belong to the benchmarks.
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
 fn tokens_are_in_hand_soon_after_the_ping_was_sent() {
@@ -223,9 +224,9 @@ fn tokens_are_in_hand_soon_after_the_ping_was_sent() {
     }
 }
 
-/// When the provider sent each ping so far, in Unix milliseconds.
+/// Returns when the provider sent each ping so far, in Unix milliseconds.
 fn pings() -> Vec<f64> {
-    let text = fs::read_to_string(in_run("sent")).expect("the provider writes it");
+    let text = fs::read_to_string(in_run("sent")).expect("the provider sends it");
     text.lines().map(|line| line.parse().expect("milliseconds")).collect()
 }
 
@@ -233,7 +234,7 @@ fn payment() -> AuthorizationDetail {
     AuthorizationDetail::new("payment").with("amount", 120).with("to", "Østre & sønn")
 }
 
-/// The payment of [`payment`], as the provider changes it.
+/// The payment of [`payment`], as changed by the provider.
 fn was_granted(authentication: &Authentication) {
     let granted =
         json!([{"type": "payment", "amount": 120, "to": "Østre & sønn", "from": "savings"}]);

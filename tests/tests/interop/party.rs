@@ -1,4 +1,4 @@
-//! One client with its driver, in either adapter. ciba-reqwest checks and signs with RustCrypto,
+//! One client with its driver, in either adapter. ciba-reqwest verifies and signs with RustCrypto,
 //! ciba-ureq with aws-lc-rs.
 use std::{
     fs,
@@ -45,22 +45,22 @@ pub(crate) struct Party {
     driver: Driver,
 }
 
-/// What a party shows and believes that is not the client's own.
+/// The properties of a party that are not those of the client.
 #[derive(Clone, Copy)]
 pub(crate) struct Deviations {
-    /// The certificate of this name in place of the client's own.
+    /// The certificate to present instead of that of the client.
     pub(crate) shows: Option<&'static str>,
-    /// The certificate authority of this name for everything but discovery.
+    /// The certificate authority to trust for everything except discovery.
     pub(crate) trusts: &'static str,
     pub(crate) configures: fn(ClientConfigBuilder) -> ClientConfigBuilder,
-    /// How many seconds of its clock go by in one of everybody else's.
+    /// The number of seconds of its clock per real second.
     pub(crate) pace: u32,
 }
 
 pub(crate) const NONE: Deviations =
     Deviations { shows: None, trusts: "ca", configures: |builder| builder, pace: 1 };
 
-/// The clock of a party: right when it starts, and fast after that.
+/// The clock of a party, which is right at the start and fast afterwards.
 struct Pace {
     start: SystemTime,
     pace: u32,
@@ -76,8 +76,8 @@ impl Pace {
         Timestamp::from(self.start + elapsed * self.pace)
     }
 
-    /// How long it takes until its clock shows this instant; not for ever, for the driver looks
-    /// again.
+    /// Returns how long it takes until the clock shows this instant, bounded because the driver
+    /// looks again.
     fn takes(&self, until: Timestamp) -> Duration {
         (until.since(self.now()) / self.pace).min(Duration::from_millis(200))
     }
@@ -93,10 +93,10 @@ impl ciba_std::Clock for Pace {
     }
 }
 
-/// How a flow went.
+/// The course of a flow.
 pub(crate) struct Outcome {
     pub(crate) result: Result<Box<Authentication>, Failure>,
-    /// A notification was accepted.
+    /// Whether a notification was accepted.
     pub(crate) notified: bool,
     pub(crate) token_requests: u32,
 }

@@ -1,4 +1,4 @@
-//! A table of cases: flows that run in each adapter, and how each ends.
+//! A table of cases: flows that run in each adapter, and their expected ends.
 use std::{thread, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use crate::{
     party::{ADAPTERS, Adapter, Deviations, NONE, Outcome, Party},
 };
 
-/// How a flow ends.
+/// The end of a flow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ends {
     Verified,
@@ -18,9 +18,9 @@ pub(crate) enum Ends {
     Expired,
     /// By the provider, with this error code.
     Refused(&'static str),
-    /// Nobody knows; the provider said this.
+    /// The outcome is unknown; the provider sent this code.
     Unknown(&'static str),
-    /// Nobody knows; no push came.
+    /// The outcome is unknown; no push arrived.
     Silence,
     /// Nothing was sent.
     Unreachable,
@@ -29,7 +29,7 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    /// The name of the failure, and the error code in it.
+    /// Returns the name of the failure and its error code.
     const fn failure(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Verified => ("none", None),
@@ -44,27 +44,27 @@ impl Ends {
     }
 }
 
-/// Who answers.
+/// The person who answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Person {
-    /// The one who is called like the hint.
+    /// The one named by the hint.
     Hinted,
-    /// Somebody who has no other flow: the hint is followed by a number and the adapter.
+    /// A person without another flow: the hint is followed by a number and the adapter.
     OfTheirOwn(usize),
 }
 
 /// One flow, in each adapter.
 #[derive(Clone)]
 pub(crate) struct Case {
-    /// What the client is called; `*` stands for the adapter's name.
+    /// The name of the client; `*` stands for the name of the adapter.
     pub(crate) client: String,
     pub(crate) hint: &'static str,
     pub(crate) person: Person,
-    /// What the request has besides its hint.
+    /// What the request contains in addition to its hint.
     pub(crate) asks: fn(AuthRequest) -> AuthRequest,
     pub(crate) deviates: Deviations,
     pub(crate) ends: Ends,
-    /// What the result has to be besides verified.
+    /// What the result must satisfy in addition to being verified.
     pub(crate) checks: fn(&Authentication),
 }
 
@@ -90,8 +90,8 @@ impl Case {
     }
 }
 
-/// Runs every case in both adapters, all at once, and says how each went before the first that went
-/// wrong fails the test.
+/// Runs all cases in both adapters concurrently, and reports all of them before the first failure
+/// fails the test.
 pub(crate) fn run(cases: impl IntoIterator<Item = Case>) {
     thread::scope(|scope| {
         for case in cases {
@@ -115,7 +115,7 @@ pub(crate) fn check(case: &Case, client: &Client, hint: &str, outcome: Outcome) 
     let told =
         matches!(ends, Ends::Verified | Ends::Denied | Ends::Untrusted) && case.hint != "lost";
     match client.delivery() {
-        // Neither before the ping nor again after it; never in push mode.
+        // Neither before the ping nor again after it, and never in push mode.
         DeliveryMode::Ping if told => {
             assert_eq!((outcome.notified, outcome.token_requests), (true, 1), "{name}: {hint}")
         }
@@ -147,7 +147,7 @@ pub(crate) fn check(case: &Case, client: &Client, hint: &str, outcome: Outcome) 
     }
 }
 
-/// Asks for few seconds where the person never answers.
+/// Requests a short lifetime for a person who never answers.
 pub(crate) fn request(hint: &str) -> AuthRequest {
     let request = AuthRequest::new(Hint::Login(LoginHint::new(hint))).binding_message("INTEROP");
     if hint.starts_with("never") {
@@ -157,7 +157,7 @@ pub(crate) fn request(hint: &str) -> AuthRequest {
     }
 }
 
-/// What is in an access token that is a JWT.
+/// Returns the claims of an access token that is a JWT.
 pub(crate) fn access_token(authentication: &Authentication) -> Value {
     let claims = authentication.access_token().expose().split('.').nth(1).expect("a JWT");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("claims")

@@ -1,4 +1,4 @@
-//! Notifications that overtake the acknowledgement, and those that come instead of it.
+//! Notifications that arrive before the acknowledgement, or instead of it.
 
 use super::*;
 
@@ -70,7 +70,7 @@ fn a_few_early_notifications_with_different_ids_are_kept_and_no_more() {
     case.acknowledge(ticket, ID);
     let at = case.now;
     assert!(case.next_request().is_some());
-    assert_eq!(case.now, at, "ours was among them");
+    assert_eq!(case.now, at, "ours is one of them");
 }
 
 /// REQ-AREQ-30a
@@ -124,7 +124,7 @@ fn a_flow_adrift_ends_with_an_unknown_outcome_and_asks_nothing_again() {
         }
         let mut case = Case::with(DeliveryMode::Ping, Policy::default(), request);
         let (_, ticket) = case.next_request().unwrap();
-        // A gateway's own answer says as little as none.
+        // An answer of a gateway shows as little as none.
         case.answer(ticket, 502, "");
         assert!(case.next_request().is_none());
         assert_eq!(case.now.since(START).as_secs(), lasts);
@@ -148,7 +148,7 @@ fn an_acknowledgement_that_comes_late_ends_the_drifting() {
     assert_eq!(case.verdict(), Ok(()));
 }
 
-/// Where what was asked for counts, it does so whenever the acknowledgement comes, and after a
+/// If the requested lifetime applies, it does so whenever the acknowledgement arrives, and after a
 /// restart.
 #[test]
 fn a_requested_expiry_that_counts_does_so_for_a_late_acknowledgement_too() {
@@ -180,7 +180,7 @@ fn a_requested_expiry_that_counts_does_so_for_a_late_acknowledgement_too() {
     }
 }
 
-/// A flow that goes on from its snapshot, with changes.
+/// Returns a flow resumed from its snapshot, with changes.
 fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
     let mut saved: Value = serde_json::from_slice(case.flow.snapshot().as_bytes()).unwrap();
     edit(&mut saved);
@@ -190,7 +190,8 @@ fn resume(case: &mut Case, edit: impl FnOnce(&mut Value)) {
         .in_memory();
 }
 
-/// Nobody but the provider has our token: whoever says that the request did not leave is wrong.
+/// Only the provider has the notification token, so a report that the request was not sent is
+/// wrong.
 ///
 /// REQ-AREQ-30a
 #[test]
@@ -214,7 +215,7 @@ fn a_request_that_a_notification_answers_is_not_sent_again() {
             }
             if mode == DeliveryMode::Ping {
                 let (request, ticket) = case.next_request().unwrap();
-                assert!(request.url.as_str().ends_with("/token"), "prompted twice");
+                assert!(request.url.as_str().ends_with("/token"), "the person was prompted twice");
                 let body = tokens(case.now);
                 case.answer(ticket, 200, &body);
             }

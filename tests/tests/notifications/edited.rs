@@ -1,25 +1,25 @@
-//! Snapshots that somebody edited, or a disk did: whatever is in them, a flow comes to its end in
-//! its time and no check is left out. What a store that can be written to cannot prevent is that a
-//! whole older state is put in.
+//! Snapshots that were edited or damaged: whatever they contain, a flow ends in time and no check
+//! is skipped. A writable store cannot be protected against the replacement by a complete older
+//! state.
 
 use super::*;
 
 const TWO_DAYS: Duration = Duration::from_secs(2 * 86_400);
-/// What a number becomes.
+/// The replacements of a number.
 const NUMBERS: [u64; 8] = [0, 1, 4999, 1 << 31, 1 << 53, 1 << 62, u64::MAX - 1, u64::MAX];
-/// What a text becomes.
+/// The replacements of a string.
 const TEXTS: [&str; 6] = ["", "x", OTHER_ID, "ping", "push", "\u{e9}\u{0}\n"];
 
 fn saved(case: &Case) -> Value {
     serde_json::from_slice(case.flow.snapshot().as_bytes()).unwrap()
 }
 
-/// What this mode's provider sends to say that it is done.
+/// Returns the notification by which the provider of this mode reports the result.
 fn genuine(mode: DeliveryMode, at: Timestamp) -> Value {
     if mode == DeliveryMode::Push { push(at) } else { json!({"auth_req_id": ID}) }
 }
 
-/// A flow at every stage of its life.
+/// Returns a flow at every stage.
 fn stages(mode: DeliveryMode) -> Vec<Case> {
     let mut all = vec![Case::new(mode), Case::asked(mode).0, Case::acknowledged(mode)];
     for how in [Unanswered::NotSent(Cause::Unknown), Unanswered::Lost(Cause::Unknown)] {
@@ -49,7 +49,7 @@ fn stages(mode: DeliveryMode) -> Vec<Case> {
     all
 }
 
-/// The JSON pointers of everything in a value.
+/// Returns the JSON pointers of everything in a value.
 fn places(value: &Value, here: &str, all: &mut Vec<String>) {
     let mut within = |name: &str, value: &Value| {
         let place = format!("{here}/{name}");
@@ -65,7 +65,7 @@ fn places(value: &Value, here: &str, all: &mut Vec<String>) {
     }
 }
 
-/// The value with one thing in it changed, in every way.
+/// Returns the value with one part changed, in every way.
 fn edits(value: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     places(value, "", &mut all);
@@ -100,7 +100,7 @@ fn edits(value: &Value) -> Vec<(String, Value)> {
     edited
 }
 
-/// Goes on with a flow, with a provider that has nothing to say, to its end.
+/// Drives a flow to its end, with a provider that reports nothing.
 fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
     let start = case.now;
     if is_notified {
@@ -143,19 +143,19 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
                 if let Some(spent) = case.flow.spent_key() {
                     assert!(
                         spent.until().since(case.now) < TWO_DAYS,
-                        "{what}: what is left of it is kept for ever"
+                        "{what}: what is left of it is kept forever"
                     );
                 }
                 let ended = case.flow.finish();
                 assert!(
                     ended.is_err() || ended.unwrap().subject() == Ok("person"),
-                    "{what}: nobody was authenticated"
+                    "{what}: no person was authenticated"
                 );
                 return;
             }
         }
     }
-    panic!("{what}: it asks for ever");
+    panic!("{what}: it asks forever");
 }
 
 /// REQ-PUSH-19

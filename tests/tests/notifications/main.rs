@@ -1,5 +1,4 @@
-//! What a flow does with what arrives at the notification endpoint, rule by rule (CIBA 9, 10.2,
-//! 10.3, 12).
+//! The handling of calls of the notification endpoint, rule by rule (CIBA 9, 10.2, 10.3, 12).
 #![allow(missing_docs)]
 
 mod early;
@@ -52,7 +51,7 @@ fn builder(mode: DeliveryMode, policy: Policy) -> ClientConfigBuilder {
     builder
 }
 
-/// One flow, its clock, and the token it handed out.
+/// A flow, its clock, and its notification token.
 struct Case {
     flow: Flow,
     now: Timestamp,
@@ -74,16 +73,16 @@ impl Case {
         Self::with(mode, Policy::default(), AuthRequest::new(Hint::Login("somebody".into())))
     }
 
-    /// The authentication request is out.
+    /// Sends the authentication request.
     fn asked(mode: DeliveryMode) -> (Self, Sending) {
         let mut case = Self::new(mode);
         let (request, ticket) = case.next_request().expect("the authentication request");
-        case.token =
-            parameter(&request, "client_notification_token").expect("a token is handed out");
+        case.token = parameter(&request, "client_notification_token")
+            .expect("there is a notification token");
         (case, ticket)
     }
 
-    /// The acknowledgement is there: five minutes, an interval of five seconds.
+    /// Acknowledges it for five minutes, with an interval of five seconds.
     fn acknowledged(mode: DeliveryMode) -> Self {
         let (mut case, ticket) = Self::asked(mode);
         case.acknowledge(ticket, ID);
@@ -99,13 +98,13 @@ impl Case {
         self.flow.handle(ticket.answered(Response::json(status, body)), self.now).unwrap();
     }
 
-    /// With `Retry-After`.
+    /// Adds `Retry-After`.
     fn answer_after(&mut self, ticket: Sending, status: u16, seconds: u64) {
         let headers = [("retry-after".to_owned(), seconds.to_string())].into_iter().collect();
         self.flow.handle(ticket.answered(Response::new(status, headers, "")), self.now).unwrap();
     }
 
-    /// The process ends, and another one goes on.
+    /// Ends the process and resumes in another one.
     fn restart(&mut self) {
         let config = Arc::clone(self.flow.config());
         self.flow =
@@ -116,14 +115,14 @@ impl Case {
         loop {
             self.seed = self.seed.wrapping_add(1);
             match self.flow.poll(self.now, Entropy::from_bytes([self.seed; 32])) {
-                // Ahead of time: nothing waits for an answer.
+                // Ahead of time: nothing waits for the answer.
                 Output::KeySet(request) if request.within().is_some() => {}
                 output => return output,
             }
         }
     }
 
-    /// The next request, waits waited for; `None` when the flow ends without one.
+    /// Returns the next request after all waits, or `None` if the flow ends without one.
     fn next_request(&mut self) -> Option<(Request, Sending)> {
         loop {
             match self.poll() {
@@ -198,7 +197,7 @@ fn id_token(at: Timestamp, more: &Value) -> String {
 const AUTH_REQ_ID_CLAIM: &str = "urn:openid:params:jwt:claim:auth_req_id";
 const RT_HASH_CLAIM: &str = "urn:openid:params:jwt:claim:rt_hash";
 
-/// A push in which everything is bound, with changes of the ID Token's claims.
+/// Returns a push with all bindings, with changes of the claims of the ID Token.
 fn push_with(at: Timestamp, claims: &Value) -> Value {
     let mut bound = json!({
         AUTH_REQ_ID_CLAIM: ID, "at_hash": fake_crypto::half_hash("access"), RT_HASH_CLAIM: fake_crypto::half_hash("refresh"),

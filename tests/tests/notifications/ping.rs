@@ -1,4 +1,4 @@
-//! A ping: ask now (CIBA 10.2).
+//! A ping means "ask now" (CIBA 10.2).
 
 use super::*;
 
@@ -47,9 +47,9 @@ fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
     assert_eq!(case.verdict(), Ok(()));
 }
 
-/// Tokens are never taken from a ping. They say that the provider takes this client for one it
-/// pushes to, and that every token request is in vain: a flow that waits ends with this reason. One
-/// with a request under way hears what is answered to that.
+/// Tokens in a ping are never accepted. They show that the provider takes this client for one in
+/// push mode, and that every token request would fail: a waiting flow ends with this reason, and a
+/// flow with a request in flight uses its answer.
 ///
 /// REQ-PING-19a
 /// OPM-PNG-08
@@ -112,8 +112,8 @@ fn pings_repeated_in_one_wait_say_nothing_new_and_without_one_the_interval_count
     }
 }
 
-/// Ruling 30: the provider says that there is something to ask for, and that is worth more than
-/// what is left of the interval; but it cannot make us hammer it.
+/// Ruling 30: the provider announces a result, so the rest of the interval is skipped, but it
+/// cannot make the client poll without pause.
 /// REQ-PING-15
 /// REQ-PING-17
 /// OPM-PNG-18
@@ -136,7 +136,7 @@ fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
                 (answer, NotificationVerdict::Known),
                 "{skipped}"
             );
-            // A restart forgets none of them.
+            // A restart does not reset the count.
             case.restart();
             (_, ticket) = case.next_request().unwrap();
             let waited = case.now.since(ended);
@@ -148,8 +148,7 @@ fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
     }
 }
 
-/// Where the provider's interval counts after a ping, too, no ping cuts it short once a request was
-/// made.
+/// If the interval applies after a ping as well, no ping shortens it once a request was made.
 #[test]
 fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
     let policy = || {
@@ -160,10 +159,11 @@ fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
     let mut case =
         Case::with(DeliveryMode::Ping, policy(), AuthRequest::new(Hint::Login("somebody".into())));
     let (request, ticket) = case.next_request().expect("the authentication request");
-    case.token = parameter(&request, "client_notification_token").expect("a token is handed out");
+    case.token =
+        parameter(&request, "client_notification_token").expect("there is a notification token");
     case.acknowledge(ticket, ID);
     case.advance(Duration::from_secs(1));
-    // Nothing was asked yet, so there is no interval to keep.
+    // Nothing was asked yet, so there is no interval to respect.
     let first = case.now;
     assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, mut ticket) = case.next_request().unwrap();
@@ -180,7 +180,8 @@ fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
     }
 }
 
-/// Waits that are no pending answer's are waited out: the provider has trouble, or asked for it.
+/// Waits that do not follow a pending answer are not shortened: the provider has a problem, or
+/// asked for the wait.
 /// REQ-PING-17
 #[test]
 fn a_later_ping_skips_no_wait_after_trouble() {
@@ -203,7 +204,7 @@ fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_a
         [(400, PENDING, true), (400, r#"{"error":"slow_down"}"#, false), (503, "", false)]
     {
         let mut case = Case::acknowledged(DeliveryMode::Ping);
-        let (_, ticket) = case.next_request().expect("the backstop asks by itself");
+        let (_, ticket) = case.next_request().expect("the backstop polls");
         assert_eq!(case.ping(), NotificationVerdict::Accepted);
         assert!(
             matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::InFlight)
@@ -213,7 +214,7 @@ fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_a
         let (_, ticket) = case.next_request().unwrap();
         assert_eq!(case.now.since(at) == Duration::from_secs(2), soon, "{answer}");
         let at = case.now;
-        // And so does the next one, while that request is held.
+        // The next one as well, while that request is in flight.
         assert_eq!(
             (case.ping(), case.ping()),
             (NotificationVerdict::Accepted, NotificationVerdict::Known)
@@ -224,12 +225,11 @@ fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_a
         let at = case.now;
         case.answer(ticket, 400, PENDING);
         assert!(case.next_request().is_some());
-        assert!(case.now.since(at) >= Duration::from_secs(5), "nobody called");
+        assert!(case.now.since(at) >= Duration::from_secs(5), "there was no call");
     }
 }
 
-/// Pings sent while it was down are lost, so a flow that is resumed asks once, as soon as its
-/// interval allows.
+/// Pings during a downtime are lost, so a resumed flow polls once, as soon as its interval allows.
 /// REQ-PING-16
 #[test]
 fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
@@ -260,7 +260,7 @@ fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
             );
         }
     }
-    // What the provider asked for is kept.
+    // The wait that the provider asked for is respected.
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     let (_, ticket) = case.next_request().unwrap();
     case.answer_after(ticket, 503, 50);
@@ -284,7 +284,7 @@ fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline(
     assert_eq!(asked, [60, 120, 180, 240, 295]);
     assert!(matches!(case.flow.finish(), Err(Failure::Expired(None))));
 
-    // An interval that reaches past the deadline leaves one request, as in poll mode (ruling 1).
+    // With an interval beyond the deadline one request remains, as in poll mode (ruling 1).
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
     case.answer(
         ticket,
@@ -303,7 +303,7 @@ fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline(
     let (_, ticket) = case.next_request().unwrap();
     case.acknowledge(ticket, ID);
     assert!(case.next_request().is_none());
-    // Nobody asked, so nobody knows.
+    // No request was made, so the outcome is unknown.
     let failure = case.flow.finish().unwrap_err();
     assert!(matches!(failure, Failure::Indeterminate(why) if why.lost == LostAnswer::Notification));
 }

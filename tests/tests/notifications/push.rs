@@ -1,4 +1,4 @@
-//! A push: the result itself (CIBA 10.3, 12).
+//! A push contains the result (CIBA 10.3, 12).
 
 use super::*;
 
@@ -85,7 +85,7 @@ fn a_push_whose_id_token_is_not_bound_to_it_ends_the_flow_untrusted() {
         (claim(RT_HASH_CLAIM, Value::Null), Untrusted::RefreshTokenHash),
         (claim(RT_HASH_CLAIM, fake_crypto::half_hash("other").into()), Untrusted::RefreshTokenHash),
         (changed("refresh_token", "refresH".into()), Untrusted::RefreshTokenHash),
-        // Somebody took the refresh token out.
+        // The refresh token was removed on the way.
         (changed("refresh_token", Value::Null), Untrusted::RefreshTokenHash),
         (claim("aud", "client-2".into()), Untrusted::Audience),
         (claim("iss", format!("{ISSUER}/").into()), Untrusted::Issuer),
@@ -160,7 +160,7 @@ const EDDSA: &str = concat!(
     "neKO54g0bPoXDQ",
 );
 
-/// The same with real keys: the hash follows the algorithm, and on Ed25519 it is SHA-512.
+/// The same with real keys: the hash function follows the algorithm, and is SHA-512 for Ed25519.
 ///
 /// REQ-PUSH-12
 /// REQ-PUSH-13

@@ -1,4 +1,4 @@
-//! Whose notification it is, and what is answered to those that are nobody's.
+//! The authentication of notifications, and the answers to unauthenticated ones.
 
 use super::*;
 
@@ -29,7 +29,11 @@ fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_b
     };
     let ((token, key), (same_token, same_key), (another, another_key)) =
         (other(1), other(1), other(2));
-    assert_eq!((&token, key), (&same_token, same_key), "from the entropy of the start alone");
+    assert_eq!(
+        (&token, key),
+        (&same_token, same_key),
+        "derived only from the entropy of the start"
+    );
     assert_ne!(token, another);
     assert_ne!(key, another_key);
 }
@@ -70,7 +74,11 @@ fn the_token_is_in_the_snapshot_before_the_request_leaves() {
     };
     let token = |request: &Request| parameter(request, "client_notification_token");
     let sending = again.begin(transmit, START).unwrap();
-    assert_eq!(token(sending.request()), token(&request), "no new one, or the first would be lost");
+    assert_eq!(
+        token(sending.request()),
+        token(&request),
+        "no new one, because the first would be lost"
+    );
 }
 
 /// REQ-AERR-19
@@ -231,8 +239,8 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
     }
 }
 
-/// A provider delivers once: one that delivered what cannot be used is not waited for until the
-/// flow expires, and the person is not said to have been too slow.
+/// A provider delivers once, so after an unusable delivery the flow does not wait until it expires,
+/// and the person is not blamed.
 ///
 /// REQ-PUSH-02
 /// REQ-PUSH-04
@@ -241,7 +249,7 @@ fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
 fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
     let mut pushes = vec![
         (json!({"auth_req_id": ID}), Fault::MissingMember("access_token")),
-        // An empty error is none (ruling 33), so this is a bare id as well.
+        // An empty error counts as absent (ruling 33), so this is a bare id as well.
         (json!({"auth_req_id": ID, "error": ""}), Fault::MissingMember("access_token")),
     ];
     for member in ["access_token", "token_type", "id_token"] {
@@ -259,12 +267,12 @@ fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
         let revision = case.flow.revision();
         let said = case.notify(&body);
         assert_eq!((said, said.reply().status), (NotificationVerdict::Unusable, 400), "{body}");
-        assert!(case.flow.revision() > revision, "the end is worth saving");
+        assert!(case.flow.revision() > revision, "the end is worth a save");
         assert_eq!(case.notify(&push(case.now)), NotificationVerdict::Known, "it is over");
         let Err(Failure::ProviderMisbehaved(why)) = case.verdict() else { panic!("{body}") };
         assert_eq!((why.fault, why.endpoint), (fault, Endpoint::Notification), "{body}");
 
-        // Nothing says yet that it is about this request.
+        // Nothing shows yet that it is about this request.
         let (mut early, _ticket) = Case::asked(DeliveryMode::Push);
         assert_eq!(early.notify(&body), NotificationVerdict::Malformed, "{body}");
         assert_eq!(early.flow.stage(), Stage::Authorizing);
@@ -288,7 +296,7 @@ fn a_ping_after_the_deadline_is_answered_204_and_nothing_is_asked() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     case.advance(Duration::from_secs(300));
     assert_eq!(case.ping().reply().status, 204);
-    // The provider had something to tell, and nobody asked.
+    // The provider had something to report, and was not asked.
     assert!(
         matches!(case.verdict(), Err(Failure::Indeterminate(why)) if why.lost == LostAnswer::Outcome)
     );
@@ -341,7 +349,7 @@ fn a_flow_that_is_over_answers_204_until_a_minute_after_its_deadline_and_401_the
     }
 }
 
-/// Ruling 10: the one waiver, which has no part in `at_hash`.
+/// Ruling 10: the only exception, which does not cover `at_hash`.
 ///
 /// REQ-PUSH-08
 /// REQ-PUSH-09
@@ -388,8 +396,8 @@ fn nothing_of_a_notification_or_its_key_shows_in_debug() {
 
 #[test]
 fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way() {
-    // Flows that differ in their token, over at once; the deadline of each is a second later than
-    // that of the one before.
+    // Flows with different tokens that end at once; each deadline is one second later than the
+    // previous one.
     let ended = |number: u8| {
         let request = AuthRequest::new(Hint::Login("somebody".into()));
         let config = config(DeliveryMode::Ping, Policy::default());
@@ -425,20 +433,20 @@ fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way
         })
         .collect();
     keys.remember(ended(3).1);
-    assert_eq!(keys.len(), 2, "the third replaced nothing but itself");
+    assert_eq!(keys.len(), 2, "the third replaced only itself");
     let said = |keys: &SpentKeys| {
         tokens.iter().map(|token| keys.notify(&call(token), START)).collect::<Vec<_>>()
     };
     let (known, nobody) = (NotificationVerdict::Known, NotificationVerdict::Unauthorized);
     assert_eq!(said(&keys), [nobody, known, known]);
     keys.forget_old(START.saturating_add(Duration::from_secs(162)));
-    assert_eq!(said(&keys), [nobody, known, known], "until the very instant");
+    assert_eq!(said(&keys), [nobody, known, known], "until exactly this instant");
     keys.forget_old(START.saturating_add(Duration::from_secs(163)));
     assert_eq!(said(&keys), [nobody, nobody, known]);
     assert!(!keys.contains(&call(&tokens[1]).key().unwrap()));
 }
 
-/// A server that read the clock before it read a slow body; the token need not even be right.
+/// A server may read the clock before it reads a slow body. The token need not even be right.
 ///
 /// REQ-POLL-03
 #[test]

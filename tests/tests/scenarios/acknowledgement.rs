@@ -197,7 +197,7 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
         row("dropped before", every(Act::DropBefore)).ends("indeterminate", [1, 0, 0]),
         row("dropped after", every(Act::DropAfter)).ends("indeterminate", [1, 0, 0]),
         row("broken off", every(Act::DropInside(10))).ends("indeterminate", [1, 0, 0]),
-        row("held for ever", every(Act::HoldForever))
+        row("held forever", every(Act::HoldForever))
             .client(move |builder| builder.policy(tiny(Policy::default())))
             .ends("indeterminate", [1, 0, 0]),
         ack_answer("502", ScriptedAnswer::html(502)).ends("indeterminate 502", [1, 0, 0]),

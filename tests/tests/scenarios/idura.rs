@@ -86,7 +86,7 @@ fn polls_at_idura_end_as_the_person_and_the_provider_say() {
         row("06 denied, Norwegian", nth(Act::Decide(Decision::Deny)))
             .request(norwegian_call)
             .ends("denied 400 access_denied", [1, 2, 0]),
-        row("07 pending for ever", Script::new().every(Endpoint::Token, Act::Answer(pending)))
+        row("07 pending forever", Script::new().every(Endpoint::Token, Act::Answer(pending)))
             .ends("expired", [1, 23, 0]),
         second("08 slow_down", ScriptedAnswer::error(400, "slow_down")).ends(PERSON, [1, 5, 1]),
         second("09 expired_token", ScriptedAnswer::error(400, "expired_token"))
@@ -151,7 +151,7 @@ fn use_of_the_page(
         assert_eq!(details.unwrap_or(Value::Null), sent.details);
         assert_eq!(parameter("scope").as_deref(), Some(sent.scope));
         let claims: IdTokenClaims = found.expect("the person approved").claims().expect("claims");
-        assert!(holds(&claims), "another person or eID than asked for");
+        assert!(holds(&claims), "another person or eID than requested");
     })
 }
 
@@ -244,7 +244,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
             .request(branch)
             .provider(with_scope)
             .ends("untrusted another-person", [1, 4, 1]),
-        row("bank branch, nobody named", edit(IdTokenEdit::remove("socialno")))
+        row("bank branch, no person named", edit(IdTokenEdit::remove("socialno")))
             .request(branch)
             .provider(with_scope)
             .ends("untrusted another-person", [1, 4, 1]),

@@ -122,19 +122,19 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
         row("as a key set", labelled("application/jwk-set+json")),
         row("without a label", labelled("")),
         // Temporary failures are retried for two minutes.
-        row("503 for ever", every(Act::Answer(ScriptedAnswer::status(503))))
+        row("503 forever", every(Act::Answer(ScriptedAnswer::status(503))))
             .ends("indeterminate", [1, 3, 13]),
-        row("429 for ever", every(Act::Answer(ScriptedAnswer::status(429))))
+        row("429 forever", every(Act::Answer(ScriptedAnswer::status(429))))
             .ends("indeterminate", [1, 3, 13]),
-        row("dropped for ever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 13]),
+        row("dropped forever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 13]),
         // Permanent failures are retried three times, after the two prefetches.
-        row("html for ever", every(Act::Answer(ScriptedAnswer::html(200))))
+        row("html forever", every(Act::Answer(ScriptedAnswer::html(200))))
             .ends(&misbehaved(Fault::NotJson), [1, 3, 5]),
         row("not a key set", every(Act::Answer(ScriptedAnswer::json(200, "{}"))))
             .ends(&misbehaved(Fault::MissingMember("keys")), [1, 3, 5]),
-        row("404 for ever", every(Act::Answer(ScriptedAnswer::status(404))))
+        row("404 forever", every(Act::Answer(ScriptedAnswer::status(404))))
             .ends(&misbehaved(Fault::Status), [1, 3, 5]),
-        row("406 for ever", every(Act::Answer(ScriptedAnswer::status(406))))
+        row("406 forever", every(Act::Answer(ScriptedAnswer::status(406))))
             .ends(&misbehaved(Fault::Status), [1, 3, 5]),
     ]);
 }

@@ -134,7 +134,7 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
         waits(ping("bearer", bearer(Bearer::LowerCase))),
         waits(ping("BEARER", bearer(Bearer::UpperCase))),
         // Row PNG-11 would refuse it; REQ-PING-04 and RFC 6750 2.1 allow any number of spaces.
-        waits(ping("two blanks", bearer(Bearer::TwoSpaces))),
+        waits(ping("two spaces", bearer(Bearer::TwoSpaces))),
         waits(ping(
             "charset",
             Script::new().payload(Amendment::new().media_type("application/json;charset=UTF-8")),
@@ -144,7 +144,7 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
 }
 
 /// A ping client accepts no tokens from a notification, and ends with the reason instead of waiting
-/// in vain.
+/// for nothing.
 ///
 /// REQ-PING-19a
 #[test]
@@ -195,7 +195,7 @@ fn a_ping_without_the_certificate_the_endpoint_demands_does_not_arrive() {
         row
     };
     run(vec![
-        closed(waits(ping("nobody asks", Script::new()))).ends("indeterminate", [1, 0, 0]),
+        closed(waits(ping("no request", Script::new()))).ends("indeterminate", [1, 0, 0]),
         closed(ping("the backstop asks", Script::new())),
     ]);
 }
@@ -216,7 +216,7 @@ fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
             .provider(|issuer| ProviderConfig::generic(issuer).interval(31))
             .check(|provider, _| {
                 let found = gaps(provider);
-                assert_eq!(found[1], 2_000, "one more request soon after the answer");
+                assert_eq!(found[1], 2_000, "another request follows soon after the answer");
             })
             .ends(APPROVED, [1, 2, 1]),
     ]);

@@ -202,18 +202,18 @@ fn another_number_is_another_person_whichever_way_the_request_was_built() {
 fn a_token_that_shows_nobody_is_refused_where_the_eid_always_shows_the_person_and_told_elsewhere() {
     let mut rows = Vec::new();
     for way in ways() {
-        let silent = row(&way, "nobody", &[("ssn", None), ("socialno", None)]);
+        let silent = row(&way, "no person", &[("ssn", None), ("socialno", None)]);
         rows.push(match way.needs_ssn {
             true => silent,
             false => accepted(silent, way.number, Person::NotCompared(NotCompared::NotInToken)),
         });
         let build = way.build;
         rows.push(
-            row(&way, "nobody, and required", &[("ssn", None), ("socialno", None)])
+            row(&way, "no person, and required", &[("ssn", None), ("socialno", None)])
                 .request(move || build().require_person()),
         );
         rows.push(
-            row(&way, "nobody, and required of all", &[("ssn", None), ("socialno", None)])
+            row(&way, "no person, and required of all", &[("ssn", None), ("socialno", None)])
                 .client(|builder| builder.require_person()),
         );
     }

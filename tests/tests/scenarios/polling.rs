@@ -157,7 +157,7 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
             })
             .ends(APPROVED, [1, 4, 1]),
         calm(row("broken off", second(Act::DropInside(5))), 5_000).ends(APPROVED, [1, 3, 1]),
-        row("dropped for ever", Script::new().every(Endpoint::Token, Act::DropBefore))
+        row("dropped forever", Script::new().every(Endpoint::Token, Act::DropBefore))
             .ends("indeterminate", [1, 5, 0]),
     ]);
 }
