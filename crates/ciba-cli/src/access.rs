@@ -40,7 +40,7 @@ pub(crate) fn exposure(found: &fs::Metadata) -> Option<Exposure> {
 pub(crate) fn detour(path: &Path) -> Option<String> {
     use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
 
-    /// As many links as Linux follows.
+    /// The number of links that Linux follows.
     const LINKS: u32 = 40;
 
     fn pieces(path: &Path) -> Vec<PathBuf> {
@@ -50,14 +50,14 @@ pub(crate) fn detour(path: &Path) -> Option<String> {
     let mut left = pieces(&std::path::absolute(path).ok()?);
     let (mut at, mut links) = (PathBuf::new(), 0);
     while let Some(piece) = left.pop() {
-        // `..` is of where a link led, and so is its parent.
+        // `..` refers to the target of a link.
         if piece.as_os_str() == ".." {
             at.pop();
             continue;
         }
         let next = at.join(piece);
-        // The file was opened: what cannot be looked at on the way is not there any more, or was no
-        // way in the file system (`/proc/self/fd`).
+        // The file could be opened, so a part of the path that cannot be examined was removed since,
+        // or does not exist in the file system (`/proc/self/fd`).
         let found = fs::symlink_metadata(&next).ok()?;
         let is_open = found.is_dir() && found.mode() & 0o1002 == 0o002;
         if is_open {

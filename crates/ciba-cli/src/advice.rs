@@ -37,7 +37,7 @@ pub(crate) struct Known {
 /// Advice if no option of this command helps.
 const PROVIDER: &str = "only the provider can fix that";
 
-/// Advice on a failure, if there is some.
+/// Advice on a failure, if there is any.
 pub(crate) fn on(failure: &Failure, known: &Known) -> Option<String> {
     match failure {
         Failure::Untrusted(rejection) => on_check(rejection),
@@ -112,7 +112,7 @@ fn on_misbehaviour(misbehaviour: &Misbehaviour, failure: &Failure, known: &Known
         .or_else(by_status)
         .or_else(by_answer)
         .unwrap_or_else(|| PROVIDER.to_owned());
-    // It took the request, whatever is wrong with what it said to it.
+    // It accepted the request, whatever is wrong with its answer.
     match (endpoint, status) {
         (Endpoint::BackchannelAuthentication, Some(200..=299)) => {
             format!("the person may still be prompted; {advice}")
@@ -268,14 +268,14 @@ fn on_status(status: Option<u16>, endpoint: Endpoint) -> Option<String> {
     }
 }
 
-/// Times that differ by no more than this may be those of clocks that do not agree.
+/// A difference between two times that may be explained by clocks that differ.
 const CLOCKS: Duration = Duration::from_secs(26 * 3600);
 
 /// Advice on a check that failed.
 fn on_check(rejection: &Rejection) -> Option<String> {
     const AHEAD: &str = "the clock of this machine is slow, or the provider's fast: set it";
     const BEHIND: &str = "the clock of this machine may be fast: set it";
-    /// What `--clock-skew` allows at most.
+    /// The maximum of `--clock-skew`.
     const MOST_SKEW: Duration = Duration::from_secs(300);
     let or_allow = |by: Duration, clock: &str| match by <= MOST_SKEW {
         true => format!("{clock}, or allow for it with --clock-skew SECONDS"),
@@ -381,7 +381,7 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
     };
     let advice = match code {
         ErrorCode::InvalidClient => return Some(unrecognised(known)),
-        // Keycloak says so to a wrong secret, Auth0 denies access.
+        // Keycloak answers a wrong secret with this code, Auth0 with `access_denied`.
         ErrorCode::UnauthorizedClient
         | ErrorCode::InvalidRequest
         | ErrorCode::InvalidGrant
@@ -449,7 +449,7 @@ fn on_answer(answer: &ServerAnswer, known: &Known) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// The client was not recognised.
+/// The client was not recognized.
 fn unrecognised(known: &Known) -> String {
     if known.method == Some("none") {
         return "the provider does not recognise this client without a proof: check --client-id, and whether it is registered \

@@ -1,5 +1,5 @@
-//! From options to a client: files read, secrets fetched, everything checked before anything is
-//! sent.
+//! Creates a client from the options: reads files and secrets, and checks everything before anything
+//! is sent.
 
 mod address;
 mod auth;
@@ -169,7 +169,7 @@ impl Prepared {
             }
             _ => false,
         };
-        // A proxy that cannot be used has ended the command before.
+        // An unusable proxy has ended the command earlier.
         let proxies = Proxies::of_environment().ok().filter(|_| !options.allow_http_loopback);
         Known {
             method: self.auth.as_ref().map(ClientAuth::method),
@@ -217,8 +217,8 @@ impl Prepared {
         })
     }
 
-    /// Finds what is wrong with a request at any provider, before this one is asked for its
-    /// metadata: by beginning it at a provider that publishes no limits.
+    /// Checks a request before the metadata is fetched, by starting it at a provider that publishes no
+    /// limits.
     pub(crate) fn rehearse(&self, request: &AuthRequest) -> Result<(), Stop> {
         let Some(issuer) = &self.issuer else { return Ok(()) };
         let mut metadata = ProviderMetadata::by_hand(issuer.clone());
@@ -239,7 +239,7 @@ impl Prepared {
         let built = self.builder(metadata.clone())?.build();
         let findings =
             built.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
-        // Not for what no option describes.
+        // Without findings about members that no option describes.
         let said = findings.filter(|finding| match finding {
             ConfigError::Missing { member: "token_endpoint_auth_method" } => self.auth.is_some(),
             ConfigError::Missing { member: "backchannel_client_notification_endpoint" } => {
@@ -248,7 +248,7 @@ impl Prepared {
             _ => true,
         });
         let mut said: Vec<String> = said.map(|finding| finding::text(&finding)).collect();
-        // One finding for one mistake.
+        // One mistake is reported once.
         if !said.iter().any(|finding| finding.contains("--id-token-alg")) {
             said.extend(self.assumption(metadata));
         }
@@ -267,7 +267,7 @@ impl Prepared {
     /// Where the metadata is fetched from; `None` without an issuer.
     pub(crate) fn discovery(&self) -> Option<Discovery> {
         let discovery = Discovery::new(self.issuer.clone()?, DiscoveryAddress::OpenId);
-        // They were tried when the options were read.
+        // They were checked when the options were read.
         self.headers
             .iter()
             .try_fold(discovery, |discovery, (name, value)| discovery.header(name, value).ok())

@@ -1,4 +1,4 @@
-//! `ciba demo`: a whole authentication on this machine, told so that a newcomer can follow.
+//! `ciba demo`: a whole authentication on this machine, explained for newcomers.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -23,9 +23,9 @@ use crate::{
     transport::Settings,
 };
 
-/// Client ids at Idura look like this.
+/// A client id in the format of Idura.
 const CLIENT_ID: &str = "urn:my:application:identifier:4711";
-/// A made-up person of the test provider; the number passes its check digit and belongs to no person.
+/// A fictitious user of the test provider; the check digit is right, and the number is not assigned.
 const PERSON: &str = "196802020575";
 const MESSAGE: &str = "Example Bank support, case 4711";
 /// Shorter than Idura's 3 s, so that a demonstration is quick.
@@ -76,7 +76,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     };
     let begun = configure(metadata, &key).ok_or_else(|| bug("its configuration"));
     let begun = begun.and_then(|config| start(&config, request).map(|flow| (config, flow)));
-    // What has started has a last line.
+    // Every authentication that was announced has a last line.
     let (config, flow) = begun.inspect_err(|_| attempt.reporter().left(None))?;
     let tools = Tools { http, keys: key.into(), serving: None };
     let code = attempt.drive(tools, config, flow).await?;

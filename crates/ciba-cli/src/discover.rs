@@ -108,8 +108,8 @@ impl Keys {
         read.map_or_else(Self::Unavailable, Self::Fetched)
     }
 
-    /// What about them speaks against a client whose ID Tokens are signed with this algorithm. What
-    /// may pass is no finding.
+    /// What is wrong with them for a client whose ID Tokens are signed with this algorithm. A temporary
+    /// failure is no finding.
     fn problem(&self, algorithm: JwsAlgorithm) -> Option<String> {
         match self {
             Self::Nowhere => None,
@@ -172,7 +172,7 @@ impl Keys {
     }
 }
 
-/// The lists of which this command knows some values only.
+/// The lists that may have values which this command does not support.
 const PARTLY_KNOWN: [&str; 4] = [
     "backchannel_token_delivery_modes_supported",
     "token_endpoint_auth_signing_alg_values_supported",
@@ -197,7 +197,7 @@ fn not_usable(metadata: &ProviderMetadata) -> serde_json::Map<String, serde_json
     PARTLY_KNOWN.into_iter().filter_map(strangers).collect()
 }
 
-/// What is shown, once for both formats: the member's name and its value.
+/// The members that are shown in both formats, with their values.
 fn members(metadata: &ProviderMetadata) -> Vec<(&'static str, serde_json::Value)> {
     let listed = |member: &'static str| (member, json!(metadata.listed(member)));
     let url =

@@ -31,7 +31,7 @@ impl Stop {
         Self::bug(format!("standard output cannot be written: {}", crate::wording::reason(error)))
     }
 
-    /// Our own bug, or a machine that does not work.
+    /// A bug of this command, or a machine that does not work.
     pub(crate) fn bug(sentence: impl Into<String>) -> Self {
         Self { code: BUG, sentence: sentence.into() }
     }
@@ -40,7 +40,7 @@ impl Stop {
 pub(crate) const BUG: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const TIMEOUT: u8 = 17;
-/// Of `ciba op --judge`.
+/// The exit code of `ciba op --judge` if a client made a mistake.
 pub(crate) const MISTAKES: u8 = 18;
 pub(crate) const INTERRUPTED: u8 = 130;
 

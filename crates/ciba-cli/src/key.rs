@@ -48,7 +48,7 @@ fn new(algorithm: JwsAlgorithm, out: Option<PathBuf>) -> Result<u8, Stop> {
     Ok(0)
 }
 
-/// A new private key as a JWK, `kid` and `alg` included.
+/// Generates a private key as a JWK with `kid` and `alg`.
 pub(crate) fn new_jwk(algorithm: JwsAlgorithm) -> Result<PrivateJwk, Stop> {
     let made = SoftwareKey::generate(algorithm, entropy()?, &backend());
     made.map(|(_, jwk)| jwk).map_err(|_| Stop::bug("the key could not be made"))
@@ -65,7 +65,7 @@ fn public(files: &[PathBuf], algorithm: Option<JwsAlgorithm>) -> Result<u8, Stop
     shown(&set)
 }
 
-/// A key that did not arrive anywhere was not made.
+/// Writes a key to standard output. A key that could not be written is an error.
 fn shown(text: &str) -> Result<u8, Stop> {
     try_put(text).map(|()| 0).map_err(|error| Stop::untold(&error))
 }

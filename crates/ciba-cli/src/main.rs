@@ -80,7 +80,7 @@ fn dispatch(command: Command) -> Result<u8, Stop> {
     }
 }
 
-/// One thread runs everything but the blocking library, which has threads of its own.
+/// Runs everything on one thread, except the blocking library, which uses threads of its own.
 fn block_on(work: impl Future<Output = Result<u8, Stop>>) -> Result<u8, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

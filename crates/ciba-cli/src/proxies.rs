@@ -15,9 +15,9 @@ pub(crate) struct Proxies {
 
 #[derive(Clone)]
 struct Proxy {
-    /// With user name and password, in a spelling that both libraries read.
+    /// With user name and password, in a form that both libraries parse.
     address: String,
-    /// Without them.
+    /// Without user name and password.
     shown: String,
     /// The variable that names it.
     variable: &'static str,
@@ -39,7 +39,7 @@ struct Direct {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// The name and all below it.
+    /// The name and its subdomains.
     Domain(String),
     Network(IpAddr, u8),
 }
@@ -51,7 +51,7 @@ const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 const SCHEMES: [&str; 7] = ["http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
 
 impl Proxies {
-    /// What the environment names.
+    /// Reads the environment.
     pub(crate) fn of_environment() -> Result<Self, Stop> {
         Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
@@ -141,7 +141,7 @@ impl Proxy {
             Some(user) => format!("{scheme}://{user}@{name}:{port}"),
             None => shown.clone(),
         };
-        // What one of the libraries cannot read it would ignore, and go out directly.
+        // A library ignores what it cannot parse, and would connect directly.
         let is_read = ciba_reqwest::reqwest::Proxy::all(&address).is_ok()
             && ciba_ureq::ureq::Proxy::new(&address).is_ok();
         if is_read {

@@ -79,7 +79,7 @@ impl args::Request {
         Ok(request.expecting(expectations))
     }
 
-    /// What is on standard input can be read once.
+    /// Standard input can be read only once.
     fn one_from_standard_input(&self) -> Result<(), Stop> {
         let options = [
             &self.login_hint,
@@ -94,7 +94,7 @@ impl args::Request {
         }
     }
 
-    /// What a provider by the book is asked.
+    /// The request to a provider without a request type of its own.
     fn generic(&self) -> Result<AuthRequest, Stop> {
         let mut request = AuthRequest::new(self.hint()?);
         if let Some(values) = &self.acr_values {
@@ -113,7 +113,7 @@ impl args::Request {
         Ok(request)
     }
 
-    /// What Idura is asked: by `--acr-values` one eID, with what that eID takes and nothing else.
+    /// The request to Idura. `--acr-values` names the eID, which decides what else is allowed.
     fn idura(&self) -> Result<AuthRequest, Stop> {
         let Hint::Login(hint) = self.hint()? else {
             return Err(Stop::usage("Idura takes --login-hint and no other hint"));
@@ -212,7 +212,7 @@ fn authorization_details(text: &str) -> Result<String, Stop> {
 }
 
 /// The value of an option: the text itself, the content of the file for `@FILE`, or standard input
-/// for `-`. A text that begins with `@` is written with two. Other users of the machine can read a
+/// for `-`. A text that begins with `@` is written with `@@`. Other users of the machine can read a
 /// command line, but not a private file.
 fn given(text: &str, option: &str) -> Result<String, Stop> {
     given_by(read, text, option)

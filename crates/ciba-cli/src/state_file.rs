@@ -26,7 +26,7 @@ const VERSION: u32 = 1;
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) file: StateFile,
-    /// What the command line says, and what was saved where it says nothing.
+    /// The options of the command line, and the saved ones where it has none.
     pub(crate) client: Client,
     pub(crate) snapshot: Vec<u8>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Saved {
 pub(crate) struct StateFile(FileSaver);
 
 impl StateFile {
-    /// Takes a path for a new flow, and finds out whether it can be written before anything is
+    /// Creates the file of a new flow, to find out whether it can be written before anything is
     /// sent.
     pub(crate) fn new(path: &Path, client: &Client) -> Result<Self, Stop> {
         let saver = FileSaver::create(path).map_err(|error| unusable(path, error))?;
@@ -74,12 +74,12 @@ impl StateFile {
         self.0.path()
     }
 
-    /// Replaces what is saved, unless that is as new.
+    /// Replaces the saved state, unless that is as new.
     pub(crate) fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         self.0.save(snapshot)
     }
 
-    /// The flow is over and its outcome was told: its secrets leave the disk.
+    /// Removes the file: the flow is over, and its outcome was written.
     pub(crate) fn remove(&self) -> io::Result<()> {
         self.0.remove()
     }

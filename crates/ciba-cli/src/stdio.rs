@@ -2,13 +2,13 @@
 
 use std::io::{self, Write as _};
 
-/// Writes a line to standard output, for what loses nothing if it cannot be written: nothing may
-/// read it any more, and that is no reason to end an authentication.
+/// Writes a line to standard output and ignores errors: the reader may be gone, which is no reason to
+/// end an authentication.
 pub(crate) fn put(line: &str) {
     let _ = try_put(line);
 }
 
-/// Writes a line to standard output, for a result that must not be lost.
+/// Writes a line to standard output. For results, which must not be lost.
 pub(crate) fn try_put(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush())

@@ -7,7 +7,7 @@ use crate::exit::Stop;
 
 /// What became of a command line that asks for nothing to be done, or cannot be read.
 pub(crate) enum Unread {
-    /// Help or version: for standard output, exit 0.
+    /// The text of help or version, for standard output and exit code 0.
     Shown(String),
     /// A mistake.
     Wrong(Stop),
@@ -55,7 +55,7 @@ pub(crate) fn unread(error: &clap::Error) -> Unread {
     Unread::Wrong(Stop::usage(format!("{sentence} (see `ciba --help`)")))
 }
 
-/// The option's name alone. What does not begin with a dash is a value and stays out.
+/// The name of the option. A word that does not begin with a dash is a value and is left out.
 fn option(error: &clap::Error, kind: ContextKind) -> Option<String> {
     let text = match error.get(kind)? {
         ContextValue::String(text) => text.clone(),

@@ -106,7 +106,7 @@ impl Watcher {
 
     /// Returns when the drive has begun.
     pub(crate) async fn driven(&self) {
-        // The sender is here, so it is never closed.
+        // `self` holds the sender, so the channel is never closed.
         let _ = self.shared.driven.subscribe().wait_for(|is_driven| *is_driven).await;
     }
 

@@ -258,7 +258,7 @@ fn members_that_mean_nothing_here_and_the_file_of_the_ready_client_are_taken() {
     assert_eq!(Judged::start(&ready, &[]).end().0, 0);
 }
 
-/// Runs somebody else's client, where it is installed: what it wrote.
+/// Runs the client of another project, if it is installed, and returns its output.
 fn foreign(mut program: Command, input: &str) -> Option<String> {
     let run = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match run {

@@ -209,7 +209,7 @@ fn key_files_of_every_format_are_read_or_named() {
     assert!(run.sentence().contains("UTF-16"), "{run:?}");
 }
 
-/// A certificate and a key are told apart from what somebody else may have at hand.
+/// A certificate and a key are distinguished from other files.
 #[test]
 fn a_certificate_and_its_key_belong_together() {
     let folder = Folder::new();
@@ -307,8 +307,7 @@ fn discovery_shows_keys_and_lists_as_they_are() {
                 .contains("accept: application/jwk-set+json, application/json")
     }));
 
-    // A set that can never be read speaks against everybody, one that is away for a moment against
-    // nobody.
+    // A set that cannot be parsed is a finding; one that is unavailable for a moment is none.
     let html = || Say::Raw(200, "text/html", "<html>".to_owned());
     let op = publishing(json!(["RS256"]), html());
     let run = discover(&op, &["--output", "json"]).expect_code(0);
@@ -375,8 +374,8 @@ enum Broken {
     Unpublished,
 }
 
-/// Tokens that came and could not be verified for want of keys stay in the state file; the exit
-/// code does not say that nobody was asked, and resuming asks for the keys again.
+/// Tokens that could not be verified without keys stay in the state file. The exit code does not say
+/// that no person was prompted, and resuming fetches the keys again.
 #[test]
 fn tokens_without_keys_are_kept_and_verified_by_resuming() {
     for transport in ["reqwest", "ureq"] {
@@ -403,7 +402,7 @@ fn tokens_without_keys_are_kept_and_verified_by_resuming() {
             let state = folder.text("state");
             let mut arguments =
                 vec!["--id-token-alg", "ES256", "--transport", transport, "--state", &state];
-            // A key that nobody published may still come, for two minutes.
+            // A key may be published late; the flow waits for it for two minutes.
             arguments.extend(["--timeout", "8"].iter().filter(|_| broken == Broken::Unpublished));
             let run = op.run(&arguments).expect_code(match broken {
                 Broken::Away => 14,
@@ -424,7 +423,7 @@ fn tokens_without_keys_are_kept_and_verified_by_resuming() {
             is_mended.store(true, Ordering::SeqCst);
             let run = ciba(["resume", "--state", &state, "--output", "json"]).expect_code(0);
             assert_eq!(run.last()["subject"], "the-person-s-id");
-            assert_eq!((op.count("/token"), op.count("/bc")), (1, 1), "nobody is asked again");
+            assert_eq!((op.count("/token"), op.count("/bc")), (1, 1), "nothing is requested again");
             assert!(!folder.path("state").exists(), "a flow that is over leaves no secrets behind");
         }
     }

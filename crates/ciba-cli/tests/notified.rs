@@ -432,7 +432,7 @@ fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on(
 }
 
 #[test]
-fn an_address_that_is_taken_is_a_mistake_and_nobody_is_asked() {
+fn an_address_in_use_is_a_mistake_and_nothing_is_sent() {
     let op = Wired::start(DeliveryMode::Push, same);
     let _taken = std::net::TcpListener::bind(op.listen).unwrap();
     let run = op.run("approve-after:0", &[]).expect_code(2);
@@ -442,7 +442,7 @@ fn an_address_that_is_taken_is_a_mistake_and_nobody_is_asked() {
 
 #[test]
 fn discovery_tells_of_a_mode_that_is_not_offered() {
-    // Keys that are away for a moment speak against nobody.
+    // A key set that is unavailable for a moment is no finding.
     let op =
         support::Op::start(|path, _| (path == "/jwks").then(|| support::Say::Json(503, json!({}))));
     let discover =

@@ -401,9 +401,9 @@ fn a_resume_that_ends_before_its_flow_says_how_to_go_on() {
     assert!(!folder.path("state").exists());
 }
 
-/// Its secrets stay, so whoever wanted it knows.
+/// The file holds secrets, so a warning is printed.
 #[test]
-fn a_state_file_that_cannot_be_removed_is_told_of() {
+fn a_state_file_that_cannot_be_removed_is_reported() {
     for transport in TRANSPORTS {
         let folder = Folder::new();
         let (state, place) = (folder.text("state"), folder.path("state"));
@@ -453,7 +453,7 @@ fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line
         let run = op.run(&["--state", &state, "--transport", transport]);
         failed(&run, 2, json!({ "failure": "abandoned" }));
         assert!(run.sentence().contains("cannot be written"), "{run:?}");
-        assert_eq!(op.count("/bc"), 0, "nobody may be prompted");
+        assert_eq!(op.count("/bc"), 0, "no person may be prompted");
     }
 }
 

@@ -150,8 +150,7 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
                 && said.ends_with("; perhaps the issuer is mistyped"),
             "{said}"
         );
-        // What is said of a TLS handshake that nobody answers depends on when the connection is
-        // closed.
+        // The reason of an unanswered TLS handshake depends on when the connection is closed.
         for (issuer, why) in [("http://127.0.0.1:1", "the connection was refused"), (&plain, "")] {
             let said = sentence(issuer, transport, loopback);
             let (_, cause) =
@@ -330,7 +329,7 @@ fn discovery_names_the_preset_and_what_it_sets() {
 
 #[test]
 fn discovery_tells_what_is_offered_and_what_would_not_work() {
-    // Keys that are away for a moment speak against nobody.
+    // A key set that is unavailable for a moment is no finding.
     let op = Op::start(|path, _| (path == "/jwks").then(|| Say::Json(503, json!({}))));
     let discover =
         |more: &[&str]| ciba(["discover", &op.issuer, "--allow-http-loopback"].iter().chain(more));

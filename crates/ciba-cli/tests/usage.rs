@@ -257,7 +257,7 @@ fn what_is_given_as_a_file_and_cannot_be_read_is_not_repeated() {
     }
 }
 
-/// An empty value would not be sent, and nobody would know.
+/// An empty value would silently be left out of the request.
 #[test]
 fn an_empty_value_is_a_mistake() {
     for option in ["--login-hint", "--scope", "--acr-values", "--binding-message", "--user-code"] {
@@ -269,7 +269,7 @@ fn an_empty_value_is_a_mistake() {
 
 /// Where the provider is not needed to see a mistake, it is not asked.
 #[test]
-fn a_request_nobody_would_take_is_refused_before_discovery() {
+fn a_request_that_no_provider_accepts_is_refused_before_discovery() {
     let down = arguments("http://127.0.0.1:1");
     let down: Vec<&str> = down.iter().map(String::as_str).collect();
     for (option, value, needle) in [
@@ -488,7 +488,7 @@ fn a_secret_comes_from_a_file_or_the_environment_and_has_no_option() {
     assert!(ciba(&options).expect_code(2).sentence().contains("the client secret is empty"));
 }
 
-/// A pipe nobody reads any more.
+/// A pipe whose reader is gone.
 fn broken_pipe() -> std::process::Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -496,7 +496,7 @@ fn broken_pipe() -> std::process::Stdio {
 }
 
 #[test]
-fn a_mistake_that_nobody_hears_of_is_still_a_mistake() {
+fn a_mistake_is_an_error_although_standard_error_is_closed() {
     let run = ended(command().arg("no-such-command").stderr(broken_pipe()).spawn().unwrap());
     run.expect_code(2);
 }

@@ -169,8 +169,7 @@ fn the_demonstration_speaks_json_over_either_library() {
     }
 }
 
-/// Who speaks http on this machine needs nobody's certificates, and https without them reaches
-/// nobody, over either library.
+/// Without certificate authorities, http on this machine works and https fails, over either library.
 #[test]
 fn a_machine_without_certificate_authorities_can_do_what_needs_none() {
     let op = Running::start(&["--tls"]);

@@ -1,5 +1,5 @@
-//! A named value beside a saved flow: by its name, and never one that is not known, which would fall
-//! back to another.
+//! Serializes a named value, for options that are saved beside a flow. An unknown name is an error: it
+//! must not fall back to a default.
 
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
 

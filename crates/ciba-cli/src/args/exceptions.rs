@@ -1,4 +1,4 @@
-//! The options for what one provider does differently from the specifications.
+//! The options for deviations of one provider from the specifications.
 
 use clap::Args;
 use serde::{Deserialize, Serialize};

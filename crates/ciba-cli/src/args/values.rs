@@ -1,6 +1,6 @@
 //! How clap reads the values of options.
 
-/// Reads a text that is not empty: an empty one would be left out of the request silently.
+/// Reads a string that is not empty: an empty one would silently be left out of the request.
 pub(super) fn text(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() { Err("it is empty") } else { Ok(text.to_owned()) }
 }
@@ -13,7 +13,7 @@ pub(super) fn seconds(text: &str) -> Result<u64, &'static str> {
         .ok_or("it is a whole number of seconds, at least 1")
 }
 
-/// Reads a number of seconds that may be zero.
+/// Reads a number of seconds from 0 to 300.
 pub(super) fn tolerance(text: &str) -> Result<u64, &'static str> {
     text.parse()
         .ok()

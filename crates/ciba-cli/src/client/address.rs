@@ -13,7 +13,7 @@ use crate::{args::Client, exit::Stop};
 pub(crate) fn issuer(options: &Client) -> Result<Option<Issuer>, Stop> {
     let read = |text: &String| {
         if let Some((issuer, _)) = text.split_once("/.well-known/") {
-            // What stands before an @ may be a password.
+            // The part before an @ may be a password.
             let instead = if issuer.contains('@') {
                 String::new()
             } else {

@@ -4,7 +4,7 @@ use ciba_core::{Discovery, Issuer, metadata::DiscoveryAddress};
 
 use crate::{exit::Stop, pair::pair_of};
 
-/// Reads and tries the header fields of `--header`.
+/// Parses and checks the header fields of `--header`.
 pub(super) fn headers(pairs: &[String]) -> Result<Vec<(String, String)>, Stop> {
     let nowhere = Issuer::parse("https://nowhere.invalid")
         .map_err(|_| Stop::bug("an issuer cannot be read"))?;

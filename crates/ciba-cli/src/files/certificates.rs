@@ -84,7 +84,7 @@ fn no_key(bytes: &[u8]) -> String {
     }
 }
 
-/// Checks that the key is that of the first certificate. Pairs of an unknown kind pass.
+/// Checks that the key belongs to the first certificate. Pairs of an unknown kind are accepted.
 fn pairs(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-/// Creates a file that only its owner can read; never one that is there already.
+/// Creates a file that only its owner can read. Fails if it exists.
 pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

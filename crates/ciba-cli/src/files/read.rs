@@ -31,8 +31,8 @@ pub(crate) fn read_secret(path: &Path, option: &str) -> Result<Vec<u8>, Stop> {
     text(bytes, path, option)
 }
 
-/// The bytes of a file, or `None` if there are more than `most`. The length a file claims is not
-/// relied on: pipes and devices claim none.
+/// The bytes of a file, or `None` if there are more than `most`. The length in the metadata is not
+/// used, because pipes and devices have none.
 fn take(file: fs::File, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, option: &str) -> Result<(fs::Metadata, Vec<u8>),
         Stop::usage(format!("the file of {option} cannot be read: {}", reason(&error)))
     };
     let file = fs::File::open(path).map_err(unreadable)?;
-    // Of the open file: another one may be at the path by now.
+    // The metadata of the open file: by now another file may be at the path.
     let found = file.metadata().map_err(unreadable)?;
     let bytes = take(file, MOST).map_err(unreadable)?.ok_or_else(|| {
         Stop::usage(format!(

@@ -1,6 +1,6 @@
-//! The connections of the notification endpoint. Anyone can open one, so that one that says nothing
-//! must never keep the provider out: there are so many at once, a few for each address, and when
-//! there is no room the one that has been silent longest gives way.
+//! The connections of the notification endpoint. Anyone can open one, so an idle connection must not
+//! keep the provider out: the number of connections is limited, also for each address, and when the
+//! limit is reached, the connection that has been idle longest is closed.
 
 use std::{
     net::IpAddr,
@@ -15,27 +15,27 @@ use tokio::sync::Notify;
 
 /// How long a connection may take for its handshake and the head of its request.
 pub(super) const HEAD: Duration = Duration::from_secs(3);
-/// How many there may be at once: one provider is expected.
+/// The most connections at once; one provider is expected.
 const CONNECTIONS: usize = 64;
-/// How many of one address. A provider sends one notification or two for a flow; behind a proxy all
-/// callers share an address.
+/// The most connections from one address. A provider sends one or two notifications for a flow, but
+/// behind a proxy all callers share an address.
 const AN_ADDRESS: usize = 8;
 
-/// All connections, in the order in which they came.
+/// All connections, in the order in which they were opened.
 #[derive(Clone, Default)]
 pub(super) struct Places(Arc<Mutex<Vec<Arc<Seat>>>>);
 
 struct Seat {
     network: Network,
-    /// The head of its request is here.
+    /// Whether the head of its request has arrived.
     is_heard: AtomicBool,
-    /// Its request bears the token of a flow: it does not give way any more.
+    /// Whether its request has the token of a flow, so that it is not closed for another one.
     is_known: AtomicBool,
     leave: Notify,
 }
 
-/// Whose connections are counted together: an IPv4 address, or the /64 that one IPv6 host can
-/// choose from.
+/// The unit by which connections are counted: an IPv4 address, or the /64 network from which an IPv6
+/// host can choose its address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Network {
     V4([u8; 4]),
@@ -90,7 +90,7 @@ impl Places {
     }
 }
 
-/// One connection's place, free again when it is dropped.
+/// The place of one connection, released on drop.
 pub(super) struct Place {
     places: Places,
     seat: Arc<Seat>,
@@ -102,7 +102,7 @@ impl Place {
         self.seat.is_heard.store(true, Ordering::Relaxed);
     }
 
-    /// The request bears the token of a flow.
+    /// The request has the token of a flow.
     pub(super) fn is_known(&self) {
         self.seat.is_known.store(true, Ordering::Relaxed);
     }

@@ -42,7 +42,7 @@ const READY: Duration = Duration::from_secs(3);
 /// How long answers may still take when the flow is over.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
-/// What answers calls.
+/// Answers calls.
 #[derive(Clone)]
 struct Desk {
     inbox: Arc<dyn HttpLibrary>,
@@ -75,7 +75,8 @@ impl Desk {
         if let Err(bad) = Notification::receive(method, &headers, Body::default()) {
             return Err((bad.reply(), Refusal::of_bad(bad)));
         }
-        // No flow is known before that, and a provider need not repeat a call that was refused.
+        // Before that, there is no flow to compare the token with, and a provider need not repeat a
+        // call that was refused.
         if timeout(READY, self.watcher.driven()).await.is_err() {
             return Err((NotificationVerdict::NotReady.reply(), Refusal::NotTaken));
         }
@@ -146,7 +147,7 @@ impl Listening {
                 Some(_) = connections.join_next() => continue,
             };
             let Ok((stream, peer)) = accepted else {
-                // Most likely out of file descriptors, which passes.
+                // Most likely out of file descriptors, which is temporary.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
@@ -184,15 +185,15 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Closes it once the answers that are being sent have left.
+    /// Closes it when the answers that are being sent are complete.
     pub(crate) async fn close(self) {
         let _ = self.closing.send(true);
         let _ = self.task.await;
     }
 }
 
-/// Serves one request and closes the connection: a provider that reused it could lose a
-/// notification on it.
+/// Serves one request and closes the connection. If a provider reused the connection, a notification
+/// could be lost on it.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     desk: Desk,

@@ -25,7 +25,7 @@ use crate::{
 
 /// The path of the notification endpoint, the same as the default of `ciba authenticate`.
 const PATH: &str = "/ciba/notify";
-/// The code of the person in the line that is printed.
+/// The user code in the command line that is printed.
 const USER_CODE: &str = "1234";
 
 /// The ready client of one run.
@@ -42,13 +42,14 @@ pub(super) struct Ready {
     user_codes: bool,
     key: Option<SoftwareKey>,
     secret: Option<ClientSecret>,
-    /// Made before the provider runs. Other certificates are issued by the provider's authority.
+    /// Created before the provider starts. The authority of the provider issues all other
+    /// certificates.
     self_signed: Option<ClientCertificate>,
     folder: ClientFolder,
 }
 
 impl Ready {
-    /// Chooses defaults and makes the keys. `tls`: other clients need TLS already.
+    /// Chooses defaults and creates the keys. `tls` says whether other clients need TLS.
     pub(super) fn new(options: &Op, tls: bool) -> Result<Self, Stop> {
         let fapi = options.profile == FAPI_CIBA;
         let signs = options.signed_request.or(fapi.then_some(JwsAlgorithm::Es256));
@@ -82,7 +83,7 @@ impl Ready {
             ));
         }
         let (id, algorithm) = match options.personality {
-            // The only algorithm Idura documents.
+            // The only algorithm that Idura documents.
             Personality::Idura => ("urn:my:application:identifier:4711", JwsAlgorithm::Rs256),
             _ => ("test-client", signs.unwrap_or(JwsAlgorithm::Es256)),
         };
@@ -232,7 +233,7 @@ impl Ready {
             ("listen_cert_file", ENDPOINT, endpoint.as_ref().map(|made| &*made.certificate_pem)),
             ("listen_key_file", ENDPOINT_KEY, endpoint.as_ref().map(|made| &*made.key_pem)),
         ] {
-            // A file of an earlier run would be misleading.
+            // A file of an earlier run would be out of date.
             folder.replace(name, content)?;
             if content.is_some() {
                 set(member, json!(name));

@@ -38,12 +38,12 @@ const METHODS: [&str; 7] = [
 ];
 const MODES: [&str; 3] = ["poll", "ping", "push"];
 
-/// The clients of a file, and a sentence about each that has members this provider makes no use of.
+/// The clients of a file, and a sentence about each that has members without effect here.
 pub(super) fn read(path: &Path) -> Result<(Vec<Client>, Vec<String>), Stop> {
     let shown = path.display();
     let bytes = files::read(path, "--clients")?;
     let wrong = |why: &str| Stop::usage(format!("the clients file {shown} cannot be used: {why}"));
-    // What JSON says about where it is wrong may quote a secret; the line and column do not.
+    // The message of the JSON parser may quote a secret; line and column do not.
     let at = |error: &serde_json::Error| match error.classify() {
         serde_json::error::Category::Data => error.to_string(),
         _ => format!("it is not JSON at line {}, column {}", error.line(), error.column()),
@@ -91,7 +91,7 @@ fn client(members: &Members) -> Result<Client, String> {
         ))
     };
     let keys = members.keys("jwks")?;
-    // What is registered without a method authenticates by Basic (OpenID Connect Registration 2).
+    // Without a method, a client authenticates with Basic (OpenID Connect Registration 2).
     let method = members.text("token_endpoint_auth_method")?.unwrap_or("client_secret_basic");
     let authentication = match method {
         "private_key_jwt" => {

@@ -1,4 +1,4 @@
-//! What the voices tell of an authentication.
+//! Parts of an authentication that several formats show.
 
 use std::{borrow::Cow, time::Duration};
 

@@ -1,7 +1,7 @@
 //! For scripts: one JSON object per line on standard output, each with `event` and `at`.
 //!
-//! Events and failures are core's, in core's words. What a provider sent as JSON is copied as it
-//! was received, and nothing in it is interpreted.
+//! Events and failures are serialized by core. JSON of a provider is copied as it was received, and
+//! nothing in it is interpreted.
 
 use std::{borrow::Cow, io, path::Path};
 
@@ -237,8 +237,8 @@ pub(crate) fn line(event: &'static str, members: impl Serialize) -> String {
 }
 
 fn written(line: &impl Serialize) -> String {
-    // Every name is a string, every number finite, and what was received is JSON, so there is
-    // nothing in a line that cannot be written.
+    // Serialization cannot fail: every name is a string, every number is finite, and the received
+    // text is valid JSON.
     escaped(&compact(&serde_json::to_string(line).unwrap_or_default()))
 }
 

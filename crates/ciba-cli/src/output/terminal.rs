@@ -12,7 +12,7 @@ use crate::{
     wording::seconds,
 };
 
-/// Where the voices write.
+/// The two output streams.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     pub(super) verbose: bool,
@@ -39,8 +39,8 @@ impl Terminal {
         }
     }
 
-    /// Holds lines back: a mistake in the options that shows only against the provider's metadata
-    /// must leave standard output empty, and every other end must leave a last line there.
+    /// Holds lines back. A mistake in the options that is found only with the provider's metadata must
+    /// leave standard output empty; every other end must write a last line there.
     pub(super) fn hold(&mut self) {
         self.held = Some(Vec::new());
     }

@@ -20,7 +20,7 @@ use crate::{listen::Refusal, stdio::try_put, time};
 pub(super) struct Text {
     pub(super) show_tokens: bool,
     pub(super) delivery: DeliveryMode,
-    /// The last thing said about waiting, so that it is said once.
+    /// The last sentence about waiting, which is not repeated.
     pub(super) said: String,
 }
 
@@ -82,10 +82,10 @@ impl Text {
             self.said.clone_from(&sentence);
             if !to.live || to.verbose {
                 let now = time::now();
-                // To the nearest second: a wait of five seconds and the jitter is not one of six.
+                // Rounded to the nearest second, so that five seconds plus jitter are shown as 5, not 6.
                 let next = (wait.until().since(now) + Duration::from_millis(499)).as_secs();
                 let left = to.seconds_left(now);
-                // In push mode, and when the name of the request was lost, nothing is asked at the
+                // In push mode, and if the auth_req_id was lost, no request is sent at the
                 // end of a wait; nor when time is up then.
                 let asks = self.delivery != DeliveryMode::Push
                     && *wait.reason() != WaitReason::Adrift
@@ -241,9 +241,9 @@ pub(super) fn claims(authentication: &Authentication) -> String {
     text
 }
 
-/// A value on one line; texts without their quotes.
+/// A value on one line; strings without their quotes.
 fn shown(json: &str) -> String {
-    // A string that is none, for want of half a character, is shown as it stands there.
+    // A string with an unpaired surrogate cannot be decoded and is shown as JSON.
     match serde_json::from_str::<String>(json) {
         Ok(text) => plain(&text),
         Err(_) => plain(&compact(json)),

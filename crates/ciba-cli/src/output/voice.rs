@@ -1,4 +1,4 @@
-//! What a voice can tell.
+//! The trait of the three formats of output.
 
 use std::{fmt::Debug, io, path::Path};
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::terminal::Terminal;
 use crate::listen::Refusal;
 
-/// One way to tell what happens.
+/// A format of output.
 pub(super) trait Voice: Debug + Send {
     fn started(&mut self, to: &mut Terminal, started: &Started<'_>);
 
@@ -17,7 +17,7 @@ pub(super) trait Voice: Debug + Send {
     /// A call of the notification endpoint was refused.
     fn notification_refused(&mut self, to: &mut Terminal, status: u16, refusal: Refusal);
 
-    /// An error if standard output cannot be written.
+    /// The person was authenticated. Fails if standard output cannot be written.
     fn authenticated(
         &mut self,
         to: &mut Terminal,

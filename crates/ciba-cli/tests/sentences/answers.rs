@@ -124,7 +124,7 @@ fn refused() -> Vec<Case> {
             &["--resource", "https://api.example"],
             coded(400, "invalid_target"),
         ),
-        bc("A code nobody defined", &[], coded(400, "out_of_coffee")),
+        bc("An undefined code", &[], coded(400, "out_of_coffee")),
         bc("A description that steers terminals", &[], || {
             Say::Json(
                 400,
@@ -155,7 +155,7 @@ fn unclear() -> Vec<Case> {
         bc("A redirect", &[], || Say::Raw(302, "text/html\r\nlocation: https://elsewhere.example/", String::new()))
             .both(),
         bc("A page in place of an acknowledgement", &[], || Say::Raw(200, "text/html", "<html>sentinel</html>".into())),
-        bc("Content coding nobody asked for", &[], || {
+        bc("A content coding that was not requested", &[], || {
             Say::Raw(200, "application/json\r\ncontent-encoding: gzip", "sentinel".into())
         })
         .both(),
@@ -200,7 +200,7 @@ fn polling() -> Vec<Case> {
         token("invalid_grant", &[], coded(400, "invalid_grant")),
         token("unsupported_grant_type", &[], coded(400, "unsupported_grant_type")),
         token("transaction_failed", &[], coded(400, "transaction_failed")),
-        token("A code nobody defined", &[], coded(400, "out_of_coffee")),
+        token("An undefined code", &[], coded(400, "out_of_coffee")),
         token(
             "403 in a gateway's JSON",
             &[],

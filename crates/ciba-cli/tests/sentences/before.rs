@@ -116,10 +116,10 @@ fn options() -> Vec<Case> {
             &["--header", "Content-Length=3"],
         ),
         C::authenticate("A clock skew beyond five minutes", &["--clock-skew", "3600"]),
-        C::authenticate("An algorithm nobody knows", &["--id-token-alg", "ES255"]),
+        C::authenticate("An unknown algorithm", &["--id-token-alg", "ES255"]),
         C::authenticate("An algorithm without a signature", &["--id-token-alg", "none"]),
-        C::authenticate("A metadata rule nobody knows", &["--ignore-metadata", "everything"]),
-        C::authenticate("A preset nobody knows", &["--provider", "keycloack"]),
+        C::authenticate("An unknown metadata rule", &["--ignore-metadata", "everything"]),
+        C::authenticate("An unknown preset", &["--provider", "keycloack"]),
         C::authenticate("A misspelt option", &["--client-ath", "none"]),
         C::authenticate(
             "A hint token beside the hint",
@@ -197,7 +197,7 @@ fn files() -> Vec<Case> {
     let authority_first = format!("{}{}", one.ca, one.stranger.0);
     vec![
         Case::authenticate("No such key", &["--key", "DIR/absent.pem"]),
-        key("A key that others can read (and nobody answers)", OPEN, PEM.as_bytes().to_vec()),
+        key("A key that others can read (and no provider answers)", OPEN, PEM.as_bytes().to_vec()),
         key("An encrypted key", "encrypted.pem", data("encrypted")),
         key("An encrypted key of the older kind", "encrypted.pem", data("encrypted-pkcs1")),
         key("A key in DER", "key.der", der),
@@ -304,7 +304,7 @@ fn proxies() -> Vec<Case> {
     vec![
         through("A proxy that refuses the connection", "HTTPS_PROXY", "http://user:pw@127.0.0.1:1"),
         through("A SOCKS proxy that refuses the connection", "ALL_PROXY", "socks5h://127.0.0.1:1"),
-        through("A proxy of a kind nobody speaks", "ALL_PROXY", "ftp://proxy.example"),
+        through("A proxy of an unsupported kind", "ALL_PROXY", "ftp://proxy.example"),
         through("A proxy with a malformed port", "HTTPS_PROXY", "http://proxy.example:port"),
         through("A proxy without a host", "HTTPS_PROXY", "http://"),
     ]
@@ -336,7 +336,7 @@ fn documents() -> Vec<Case> {
             Say::Raw(302, "text/html\r\nlocation: https://elsewhere.example/", String::new())
         })
         .both(),
-        discovery("Content coding nobody asked for", |_| {
+        discovery("A content coding that was not requested", |_| {
             Say::Raw(200, "application/json\r\ncontent-encoding: gzip", "sentinel".into())
         })
         .both(),
@@ -398,7 +398,7 @@ fn fit() -> Vec<Case> {
         )
         .with(op("backchannel_authentication_endpoint", json!("https://other.example/bc")))
         .file("key.pem", PEM),
-        plain("A message nobody could read", &["--binding-message", ""]),
+        plain("An empty message", &["--binding-message", ""]),
         plain("The preset of Idura without the name of an eID", &["--provider", "idura", "--client-auth", "none"]),
         plain(
             "A delivery mode that is not offered",

@@ -33,7 +33,7 @@ pub(crate) struct Case {
 /// The file that others can read.
 pub(crate) const OPEN: &str = "open.pem";
 
-/// The options that say how the client authenticates itself, or that nobody asks for it.
+/// The options for client authentication, `none` included.
 const PROOFS: [&str; 4] = ["--client-auth", "--key", "--client-secret-file", "--cert"];
 
 impl Case {

@@ -1,5 +1,4 @@
-//! What is said when somebody stops waiting, what is kept then, and what `--trace` and `-v` show on
-//! the way.
+//! Sentences about flows that are stopped and what is kept of them, and what `--trace` and `-v` show.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -128,8 +127,8 @@ fn kept() -> Vec<Case> {
     ]
 }
 
-/// Ctrl-C once a request to `path` is under way, or was answered; `twice` is for whoever does not
-/// want to wait.
+/// Ctrl-C once a request to `path` is under way, or was answered; `twice` presses
+/// it a second time.
 fn ctrl_c(
     title: &'static str,
     options: &'static [&'static str],

@@ -42,13 +42,13 @@ fn tokens() -> Vec<Case> {
     let header = |title, header| login(Case::authenticate(title, ES256), header, || json!({}));
     vec![
         login(
-            Case::authenticate("An algorithm nobody said anything about", &[]),
+            Case::authenticate("An algorithm that was not configured", &[]),
             || json!({}),
             || json!({}),
         )
         .both(),
         header("No signature", || json!({"alg": "none"})),
-        header("An algorithm nobody knows", || json!({"alg": "ES255"})),
+        header("An unknown algorithm", || json!({"alg": "ES255"})),
         header("A header that demands an extension", || json!({"crit": ["b64"]})),
         header("Another algorithm than registered", || json!({"alg": "ES384"})),
         claims("Another issuer", || json!({"iss": "https://login.example/realms/a"})),

@@ -1,5 +1,5 @@
-//! The members of client metadata: which of them this provider reads, which it cannot do, and which
-//! mean nothing to it.
+//! The members of client metadata: those that the test provider supports, those that it rejects, and
+//! those that it ignores.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::Value;
 
-/// One client as it stands in the file, each member once.
+/// One client of the file. Each member occurs once.
 #[derive(Debug, Default)]
 pub(super) struct Members(Vec<(String, Value)>);
 
@@ -79,7 +79,7 @@ impl Members {
         let keys = keys.filter(|keys| keys.iter().all(Value::is_object));
         let keys =
             keys.ok_or_else(|| format!("{name} has to be a JWK Set: an object with `keys`"))?;
-        // "k" is a whole symmetric key.
+        // "k" is the value of a symmetric key.
         let is_private = |key: &Value| {
             ["d", "p", "q", "dp", "dq", "qi", "k"].iter().any(|part| key.get(part).is_some())
         };
@@ -91,8 +91,8 @@ impl Members {
         Ok(Some(keys.clone()))
     }
 
-    /// Refuses members that are unknown or ask for what this provider does not do; names
-    /// those it makes no use of.
+    /// Rejects members that are unknown or request something unsupported; returns the names of those
+    /// without effect.
     pub(super) fn check(&self) -> Result<Vec<&str>, String> {
         let mut unused = Vec::new();
         for (name, value) in &self.0 {
@@ -122,7 +122,7 @@ impl Members {
     }
 }
 
-/// Says that a value is not among the known ones, and which it may have been meant to be.
+/// The error of an unknown value, with the most similar known one.
 pub(super) fn unknown<'a>(
     member: &str,
     value: &str,
@@ -131,7 +131,7 @@ pub(super) fn unknown<'a>(
     format!("{member}: this provider does not know {:?}{}", shown(value), suggestion(value, known))
 }
 
-/// What is read.
+/// The members that are read.
 const READ: [&str; 13] = [
     "client_id",
     "client_secret",
@@ -147,7 +147,7 @@ const READ: [&str; 13] = [
     "tls_client_auth_subject_dn",
     "tls_client_certificate_bound_access_tokens",
 ];
-/// What `ciba op` writes beside metadata into a client.json.
+/// The members that `ciba op` adds to the metadata in client.json.
 const OWN: [&str; 9] = [
     "issuer",
     "provider",
@@ -160,7 +160,7 @@ const OWN: [&str; 9] = [
     "listen_key_file",
 ];
 
-/// What this provider does not do, the values that ask for nothing special, and the reason.
+/// Unsupported members, the values that request nothing special, and the reason.
 const NOT_OFFERED: [(&str, &[&str], &str); 24] = [
     ("subject_type", &["public"], "this provider has public subject identifiers only"),
     ("sector_identifier_uri", &[], "this provider has public subject identifiers only"),
@@ -199,7 +199,7 @@ const NOT_ENCRYPTED: &str = "this provider encrypts nothing";
 const BY_SUBJECT: &str = "certificates are told apart by tls_client_auth_subject_dn here";
 const BY_ALGORITHM: &str = "name the algorithm in backchannel_authentication_request_signing_alg";
 
-/// What no authentication over CIBA depends on.
+/// Members without effect on CIBA.
 const UNUSED: [&str; 31] = [
     "redirect_uris",
     "response_types",
@@ -260,8 +260,8 @@ fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a &'a str>) -> S
     }
 }
 
-/// How many letters have to be put in, taken out or changed to make one name the other; case and
-/// the kind of dash count for nothing.
+/// The number of letters to insert, delete or replace to turn one name into the other, without regard
+/// to case and the kind of dash.
 fn distance(one: &str, other: &str) -> usize {
     let folded = |text: &str| -> Vec<char> {
         text.chars()
