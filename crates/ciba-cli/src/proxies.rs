@@ -44,8 +44,8 @@ enum Hosts {
     Network(IpAddr, u8),
 }
 
-/// Plain HTTP goes to this machine only, and never through a proxy, so `HTTP_PROXY` is of no
-/// interest. The more special variable wins, and the lower-case spelling, as in other programs.
+/// Plain HTTP stays on this machine and never uses a proxy, so `HTTP_PROXY` is ignored. The more
+/// specific variable wins, and lower case wins, as in other programs.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 const SCHEMES: [&str; 7] = ["http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h"];

@@ -1,4 +1,4 @@
-//! Metadata and key sets.
+//! The metadata document, and the URLs of the endpoints.
 
 // Section 1 of spec/provider-side.md.
 

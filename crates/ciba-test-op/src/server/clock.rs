@@ -60,8 +60,8 @@ impl ServerClock {
         }
     }
 
-    /// As [`Self::wait_until`], for a client that waits for its answer: nobody else may be there to
-    /// move simulated time.
+    /// As [`Self::wait_until`], for a client that waits for its answer: it may be the only one that
+    /// can move simulated time.
     pub(super) fn hold_until(&self, until: Timestamp, at_most: Duration) {
         match self {
             Self::Virtual(clock) if clock.0.jumps && until != FOREVER => {

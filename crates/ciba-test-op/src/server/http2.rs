@@ -143,7 +143,7 @@ async fn carry(
     }
 }
 
-/// Tells the thread of a stream that nobody waits for its answer.
+/// Tells the thread of a stream that its client is gone.
 struct Guard(Arc<AtomicBool>);
 
 impl Drop for Guard {

@@ -108,7 +108,7 @@ fn a_refresh_token_is_for_its_client_its_scope_and_a_day() {
     assert_eq!((status, wide.get("scope"), wide.get("id_token").is_some()), (200, None, true));
     bench.pass(86_400);
     assert_eq!(bench.refresh_as("app", &refresh_token(&wide), &[]).1["error"], "invalid_grant");
-    // Forgotten by now, and nobody's mistake before.
+    // It is evicted by now, and was no mistake before.
     bench.broken();
 }
 
