@@ -14,15 +14,17 @@ use std::{
 
 use ciba_core::{
     Acknowledgement, AuthRequest, Authentication, ClientConfig, Failure, Flow, Stage, Timestamp,
+    config::Lacking,
 };
-use ciba_ureq::{AuthenticateError, Clock, DriveError, PromptGuard, entropy::EntropySource};
+pub use ciba_std::Watch;
+use ciba_std::{AuthenticateError, Clock, DriveError, DriverBuilder, EntropySource, PromptGuard};
 use tokio::runtime::{Builder, Runtime};
 
 use self::supplied::{Supplied, Watching};
 pub use self::{
     http::{HttpBuilder, HttpClient, Roots},
     inbox::{Inbox, Keys},
-    supplied::{Saver, Signer, Stop, Watch},
+    supplied::{Saver, Signer, Stop},
 };
 
 /// An adapter.
@@ -176,19 +178,22 @@ impl SharedFlow {
     }
 }
 
-/// A driver of one configuration.
+/// A driver of one configuration. It is built for each drive, so that a test can change it.
 #[derive(Debug, Clone)]
-pub struct Driver(Of<ciba_reqwest::Driver, ciba_ureq::Driver>);
+pub struct Driver(Builders);
+
+type Builders = Of<DriverBuilder<ciba_reqwest::Reqwest>, DriverBuilder<ciba_ureq::Ureq>>;
 
 impl Driver {
     /// Creates a driver with the system clock, the random generator of the system, and the keys
     /// that the provider publishes.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>, http: HttpClient) -> Self {
-        let config = Arc::clone(config);
+        // One cache for all its drives.
+        let (keys, config) = (ciba_ureq::Keys::new(config), Arc::clone(config));
         Self(match http.0 {
-            Of::Reqwest(http) => Of::Reqwest(ciba_reqwest::Driver::new(config, http)),
-            Of::Ureq(http) => Of::Ureq(ciba_ureq::Driver::new(config, http)),
+            Of::Reqwest(http) => Of::Reqwest(DriverBuilder::new(config, http).keys(keys)),
+            Of::Ureq(http) => Of::Ureq(DriverBuilder::new(config, http).keys(keys)),
         })
     }
 
@@ -196,8 +201,8 @@ impl Driver {
     #[must_use]
     pub fn with_keys(self, keys: Keys) -> Self {
         Self(match self.0.and(keys.0) {
-            Of::Reqwest((driver, keys)) => Of::Reqwest(driver.with_keys(keys)),
-            Of::Ureq((driver, keys)) => Of::Ureq(driver.with_keys(keys)),
+            Of::Reqwest((driver, keys)) => Of::Reqwest(driver.keys(keys)),
+            Of::Ureq((driver, keys)) => Of::Ureq(driver.keys(keys)),
         })
     }
 
@@ -205,8 +210,8 @@ impl Driver {
     #[must_use]
     pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
         Self(match self.0 {
-            Of::Reqwest(driver) => Of::Reqwest(driver.with_clock(clock)),
-            Of::Ureq(driver) => Of::Ureq(driver.with_clock(clock)),
+            Of::Reqwest(driver) => Of::Reqwest(driver.clock(clock)),
+            Of::Ureq(driver) => Of::Ureq(driver.clock(clock)),
         })
     }
 
@@ -214,18 +219,18 @@ impl Driver {
     #[must_use]
     pub fn with_entropies(self, entropies: impl EntropySource + 'static) -> Self {
         Self(match self.0 {
-            Of::Reqwest(driver) => Of::Reqwest(driver.with_entropies(entropies)),
-            Of::Ureq(driver) => Of::Ureq(driver.with_entropies(entropies)),
+            Of::Reqwest(driver) => Of::Reqwest(driver.entropies(entropies)),
+            Of::Ureq(driver) => Of::Ureq(driver.entropies(entropies)),
         })
     }
 
     /// Sets the private key.
     #[must_use]
     pub fn with_signer(self, signer: impl Signer) -> Self {
-        let signer = Supplied(signer);
+        let signer = Arc::new(Supplied(signer));
         Self(match self.0 {
-            Of::Reqwest(driver) => Of::Reqwest(driver.with_signer(signer)),
-            Of::Ureq(driver) => Of::Ureq(driver.with_signer(signer)),
+            Of::Reqwest(driver) => Of::Reqwest(driver.signer(signer)),
+            Of::Ureq(driver) => Of::Ureq(driver.signer(signer)),
         })
     }
 
@@ -233,8 +238,8 @@ impl Driver {
     #[must_use]
     pub fn with_inbox(self, inbox: &Inbox) -> Self {
         Self(match self.0.and(inbox.0.clone()) {
-            Of::Reqwest((driver, inbox)) => Of::Reqwest(driver.with_inbox(inbox)),
-            Of::Ureq((driver, inbox)) => Of::Ureq(driver.with_inbox(inbox)),
+            Of::Reqwest((driver, inbox)) => Of::Reqwest(driver.inbox(&inbox)),
+            Of::Ureq((driver, inbox)) => Of::Ureq(driver.inbox(&inbox)),
         })
     }
 
@@ -242,9 +247,25 @@ impl Driver {
     #[must_use]
     pub fn with_prompt_guard(self, guard: PromptGuard) -> Self {
         Self(match self.0 {
-            Of::Reqwest(driver) => Of::Reqwest(driver.with_prompt_guard(guard)),
-            Of::Ureq(driver) => Of::Ureq(driver.with_prompt_guard(guard)),
+            Of::Reqwest(driver) => Of::Reqwest(driver.prompt_guard(guard)),
+            Of::Ureq(driver) => Of::Ureq(driver.prompt_guard(guard)),
         })
+    }
+
+    /// What its configuration needs and it does not have.
+    #[must_use]
+    pub fn lacks(&self) -> Option<Lacking> {
+        match self.0.clone() {
+            Of::Reqwest(driver) => driver.build().err(),
+            Of::Ureq(driver) => driver.build().err(),
+        }
+    }
+
+    fn built(&self) -> Of<ciba_reqwest::Driver, ciba_ureq::Driver> {
+        match self.0.clone() {
+            Of::Reqwest(driver) => Of::Reqwest(driver.build().expect("nothing is missing")),
+            Of::Ureq(driver) => Of::Ureq(driver.build().expect("nothing is missing")),
+        }
     }
 
     /// Starts a flow and drives it to its result.
@@ -255,10 +276,10 @@ impl Driver {
     pub fn authenticate(
         &self,
         request: AuthRequest,
-        watch: &mut dyn Watch,
+        watch: &mut (dyn Watch + Send),
     ) -> Result<Box<Authentication>, AuthenticateError> {
         let mut watch = Watching::new(watch, Stop::default());
-        match &self.0 {
+        match self.built() {
             Of::Reqwest(driver) => block_on(driver.authenticate(request, &mut watch)),
             Of::Ureq(driver) => driver.authenticate(request, &mut watch),
         }
@@ -269,7 +290,11 @@ impl Driver {
     /// # Errors
     ///
     /// [`DriveError`].
-    pub fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
+    pub fn drive(
+        &self,
+        flow: &SharedFlow,
+        watch: &mut (dyn Watch + Send),
+    ) -> Result<(), DriveError> {
         self.drive_until(flow, watch, &Stop::default())
     }
 
@@ -282,18 +307,18 @@ impl Driver {
     pub fn drive_until(
         &self,
         flow: &SharedFlow,
-        watch: &mut dyn Watch,
+        watch: &mut (dyn Watch + Send),
         stop: &Stop,
     ) -> Result<(), DriveError> {
-        let mut watch = Watching::new(watch, stop.clone());
-        match self.0.as_ref().and(flow.0.as_ref()) {
+        match self.built().as_ref().and(flow.0.as_ref()) {
             Of::Reqwest((driver, flow)) => block_on(async {
+                let mut watch = Watching::new(watch, Stop::default());
                 tokio::select! {
                     driven = driver.drive(flow, &mut watch) => driven,
                     () = stop.stopped() => Err(DriveError::Stopped),
                 }
             }),
-            Of::Ureq((driver, flow)) => driver.drive(flow, &mut watch),
+            Of::Ureq((driver, flow)) => driver.drive(flow, &mut Watching::new(watch, stop.clone())),
         }
     }
 }

@@ -161,7 +161,7 @@ fn over_reqwest(config: &Arc<ClientConfig>, clock: Arc<VirtualClock>) -> Failure
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let http = HttpClient::new(platform_roots).expect("a client");
-    let driver = Driver::new(Arc::clone(config), http).with_clock(clock);
+    let driver = Driver::builder(Arc::clone(config), http).clock(clock).build().unwrap();
     match runtime.block_on(driver.authenticate(request(), &mut ())) {
         Err(AuthenticateError::Failed(failure)) => failure,
         other => panic!("{other:?}"),
@@ -172,7 +172,7 @@ fn over_ureq(config: &Arc<ClientConfig>, clock: Arc<VirtualClock>) -> Failure {
     use ciba_ureq::{AuthenticateError, Driver, HttpClient, http::platform_roots};
 
     let http = HttpClient::new(platform_roots).expect("a client");
-    let driver = Driver::new(Arc::clone(config), http).with_clock(clock);
+    let driver = Driver::builder(Arc::clone(config), http).clock(clock).build().unwrap();
     match driver.authenticate(request(), &mut ()) {
         Err(AuthenticateError::Failed(failure)) => failure,
         other => panic!("{other:?}"),

@@ -10,14 +10,14 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, Event, Person, SoftwareKey, Timestamp,
+    AuthRequest, Event, Flow, Person, SoftwareKey, Timestamp,
     config::{ConfigError, Lacking},
     http::Url,
     jose::JwsAlgorithm,
     providers::idura,
 };
 use ciba_reqwest::{AuthenticateError, ConnectError, DriveError, Origin, http::DiscoverError};
-use ciba_std::{Adapter, ClientBuilder};
+use ciba_std::{ClientBuilder, Connect, FileSaver};
 use ciba_test_op::{
     Behaviour, Client, Provider, ProviderConfig, RunningServer, Server, TestKey, User, VirtualClock,
 };
@@ -60,8 +60,8 @@ impl Place {
     }
 
     /// The options that a test adds to the code of the front page.
-    fn with<A: Adapter>(&self, builder: ClientBuilder<A>) -> ClientBuilder<A> {
-        builder.authorities(self.server.ca_pem().unwrap()).clock(self.clock.clone())
+    fn with<A: Connect>(&self, builder: ClientBuilder<A>) -> ClientBuilder<A> {
+        builder.only_authorities(self.server.ca_pem().unwrap()).clock(self.clock.clone())
     }
 
     fn key(&self) -> SoftwareKey {
@@ -155,7 +155,7 @@ fn a_watcher_sees_the_flow_without_naming_its_type() {
 /// A mistake: what is wrong, where it originates, and the error.
 type Case<A> = (&'static str, ClientBuilder<A>, Origin, fn(&ConnectError) -> bool);
 
-fn cases<A: Adapter>(place: &Place, other: &Place) -> Vec<Case<A>> {
+fn cases<A: Connect>(place: &Place, other: &Place) -> Vec<Case<A>> {
     let issuer = place.server.issuer();
     let begin = |issuer: &str| place.with(ClientBuilder::<A>::new(issuer, ID));
     let known = || begin(&issuer).private_key(place.key());
@@ -203,13 +203,13 @@ fn cases<A: Adapter>(place: &Place, other: &Place) -> Vec<Case<A>> {
         ),
         (
             "authorities that are none",
-            known().authorities("not PEM"),
+            known().only_authorities("not PEM"),
             Origin::Configuration,
             |error| matches!(error, ConnectError::Http(_)),
         ),
         (
             "the authority of another provider",
-            known().authorities(other.server.ca_pem().unwrap()),
+            known().only_authorities(other.server.ca_pem().unwrap()),
             Origin::Network,
             |error| matches!(error, ConnectError::Discover(DiscoverError::Unreachable { .. })),
         ),
@@ -260,7 +260,7 @@ fn a_driver_takes_no_flow_of_another_configuration() {
         let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
         builder.private_key(place.key()).connect().unwrap()
     });
-    let [one, two] = clients.each_ref().map(ciba_ureq::Client::driver);
+    let [one, two] = clients.each_ref().map(|client| client.driver());
     let flow = one.start(AuthRequest::login("+46700000000")).unwrap();
     let resumed = two.resume(flow.snapshot().as_bytes()).unwrap();
     let flow = ciba_ureq::SharedFlow::new(flow);
@@ -283,6 +283,15 @@ fn a_driver_takes_no_flow_of_another_configuration() {
 /// A directory that is removed on drop.
 struct Directory(PathBuf);
 
+impl Directory {
+    fn new(name: &str) -> Self {
+        let name = format!("ciba-first-hour-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
 impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
@@ -292,9 +301,7 @@ impl Drop for Directory {
 #[test]
 fn a_client_is_read_from_the_file_of_its_registration() {
     let place = Place::generic();
-    let path = std::env::temp_dir().join(format!("ciba-first-hour-{}", std::process::id()));
-    fs::create_dir_all(&path).unwrap();
-    let directory = Directory(path);
+    let directory = Directory::new("registration");
     let write = |name: &str, text: &str| fs::write(directory.0.join(name), text).unwrap();
     write("key.pem", place.pem);
     write("ca.pem", place.server.ca_pem().unwrap());
@@ -339,11 +346,71 @@ fn a_client_saves_each_flow_before_a_person_is_asked() {
 
     let place = Place::generic();
     let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
-    let builder = builder.private_key(place.key()).saver(|| Box::new(Full));
-    let error =
-        builder.connect().unwrap().authenticate(AuthRequest::login("+46700000000")).unwrap_err();
+    let client = builder.private_key(place.key()).saver(|| Box::new(Full)).connect().unwrap();
+    let request = || AuthRequest::login("+46700000000");
+    let error = client.authenticate(request()).unwrap_err();
     let is_unsaved = matches!(error, AuthenticateError::Drive(DriveError::Save(_)));
-
     assert!(is_unsaved, "{error:?}");
+    // Another saver is for the flows of another client only.
+    let directory = Directory::new("saving");
+    let path = directory.0.join("flow.json");
+    let saver = FileSaver::create(&path).unwrap();
+    client.saving(move || Box::new(saver.clone())).authenticate(request()).unwrap();
+    assert!(FileSaver::open(&path).is_ok());
+    client.authenticate(request()).unwrap_err();
+    place.is_clean();
+}
+
+#[test]
+fn a_client_resumes_what_was_saved() {
+    let place = Place::generic();
+    let directory = Directory::new("resumes");
+    let saved = |name: &str, flow: Flow| {
+        let path = directory.0.join(name);
+        FileSaver::create(&path).unwrap().save(&flow.snapshot()).unwrap();
+        path
+    };
+    let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
+    let client = builder.private_key(place.key()).connect().unwrap();
+    let begun = || client.driver().start(AuthRequest::login("+46700000000")).unwrap();
+    client.resume(begun().snapshot().as_bytes()).unwrap();
+    let error = client.resume(b"{}").unwrap_err();
+    assert!(matches!(error, AuthenticateError::Resume(_)), "{error:?}");
+    let path = saved("ureq.json", begun());
+    let first = FileSaver::open(&path).unwrap();
+    let before = first.snapshot.clone();
+    client.resume_file(first).unwrap();
+    // Later states are in the same file.
+    assert_ne!(FileSaver::open(&path).unwrap().snapshot, before);
+
+    let builder = place.with(ciba_reqwest::Client::builder(place.server.issuer(), ID));
+    let client = asynchronously(builder.private_key(place.key())).unwrap();
+    let begun = || client.driver().start(AuthRequest::login("+46700000000")).unwrap();
+    runtime().block_on(async {
+        client.resume(begun().snapshot().as_bytes()).await.unwrap();
+        let error = client.resume(b"{}").await.unwrap_err();
+        assert!(matches!(error, AuthenticateError::Resume(_)), "{error:?}");
+        let path = saved("reqwest.json", begun());
+        let first = FileSaver::open(&path).unwrap();
+        let before = first.snapshot.clone();
+        client.resume_file(first).await.unwrap();
+        assert_ne!(FileSaver::open(&path).unwrap().snapshot, before);
+    });
+    place.is_clean();
+}
+
+/// The authority of the provider is none of the platform's.
+#[test]
+fn an_authority_is_trusted_beside_those_of_the_platform() {
+    let place = Place::generic();
+    let pem = || place.server.ca_pem().unwrap();
+    let builder = ciba_ureq::Client::builder(place.server.issuer(), ID).clock(place.clock.clone());
+    builder.private_key(place.key()).extra_authorities(pem()).connect().unwrap();
+    let builder =
+        ciba_reqwest::Client::builder(place.server.issuer(), ID).clock(place.clock.clone());
+    asynchronously(builder.private_key(place.key()).extra_authorities(pem())).unwrap();
+    let builder = ciba_ureq::Client::builder(place.server.issuer(), ID).clock(place.clock.clone());
+    let error = builder.private_key(place.key()).connect().unwrap_err();
+    assert_eq!(error.origin(), Origin::Network, "{error:?}");
     place.is_clean();
 }

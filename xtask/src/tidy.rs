@@ -62,11 +62,10 @@ fn tidy(_: &Shell) -> Outcome {
     let mut found = floors::check(&root.join("crates/ciba-core/src"));
     let cycles = cycles::check(root);
     println!("{}", cycles.result);
-    report("cycles", cycles.owed);
     found.extend(cycles.forbidden);
     let (figures, equal) = twins::check(root);
     println!("{}", figures.join("\n"));
-    report("adapters", equal);
+    found.extend(equal);
     for path in source::files(root, "rs") {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let name = source::shown(&path);
@@ -102,13 +101,6 @@ fn tidy(_: &Shell) -> Outcome {
     }
     found.extend(lock_files(root));
     findings(found)
-}
-
-/// Prints the violations of a rule that the code does not follow yet.
-fn report(rule: &str, found: Vec<String>) {
-    for line in found {
-        println!("  {rule}: {line}");
-    }
 }
 
 fn rust_file(name: &str, text: &str) -> Vec<String> {

@@ -183,17 +183,18 @@ struct Reqwest {
 impl Reqwest {
     fn new(folder: &Path) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::http::with_ca(&fs::read(
+        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::http::only_authorities(&fs::read(
             folder.join("ca.pem"),
         )?)?)?;
         let provider =
             ciba_reqwest::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId);
         let (config, key) =
             config(folder, runtime.block_on(provider)?, Arc::new(AwsLcRs), &AwsLcRs)?;
-        let mut driver = ciba_reqwest::Driver::new(config, http);
+        let mut driver = ciba_reqwest::Driver::builder(config, http);
         if let Some(key) = key {
-            driver = driver.with_signer(key);
+            driver = driver.signer(Arc::new(key));
         }
+        let driver = driver.build()?;
         Ok(Self { runtime, driver, pending: JoinSet::new() })
     }
 }
@@ -255,16 +256,16 @@ struct Ureq {
 
 impl Ureq {
     fn new(folder: &Path) -> Outcome<Self> {
-        let http = ciba_ureq::HttpClient::new(ciba_ureq::http::with_ca(&fs::read(
+        let http = ciba_ureq::HttpClient::new(ciba_ureq::http::only_authorities(&fs::read(
             folder.join("ca.pem"),
         )?)?)?;
         let provider = ciba_ureq::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId)?;
         let (config, key) = config(folder, provider, Arc::new(RustCrypto), &RustCrypto)?;
-        let mut driver = ciba_ureq::Driver::new(config, http);
+        let mut driver = ciba_ureq::Driver::builder(config, http);
         if let Some(key) = key {
-            driver = driver.with_signer(key);
+            driver = driver.signer(Arc::new(key));
         }
-        Ok(Self { driver })
+        Ok(Self { driver: driver.build()? })
     }
 }
 

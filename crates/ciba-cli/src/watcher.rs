@@ -10,7 +10,8 @@ use std::{
     },
 };
 
-use ciba_core::{Event, Snapshot, http::Endpoint};
+use ciba_core::{Event, Snapshot, Timestamp, http::Endpoint};
+use ciba_std::{SignerError, Watch};
 
 use crate::{output::Reporter, state_file::StateFile, wording::reason};
 
@@ -94,11 +95,6 @@ impl Watcher {
         self.shared.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the drive was asked to end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.shared.stop.load(Ordering::Relaxed)
-    }
-
     /// Whether a request is under way.
     pub(crate) fn in_flight(&self) -> bool {
         self.shared.in_flight.load(Ordering::Relaxed)
@@ -108,18 +104,6 @@ impl Watcher {
     pub(crate) async fn driven(&self) {
         // `self` holds the sender, so the channel is never closed.
         let _ = self.shared.driven.subscribe().wait_for(|is_driven| *is_driven).await;
-    }
-
-    pub(crate) fn event(&self, event: &Event) {
-        self.shared.driven.send_replace(true);
-        // Nothing is lost with a key set request.
-        let requesting =
-            matches!(event, Event::Requesting { endpoint, .. } if *endpoint != Endpoint::KeySet);
-        // A notification may come while a request is under way.
-        if !matches!(event, Event::Notified) {
-            self.shared.in_flight.store(requesting, Ordering::Relaxed);
-        }
-        self.reporter().event(event);
     }
 
     pub(crate) fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
@@ -138,9 +122,27 @@ impl Watcher {
         }
         saved
     }
+}
+
+impl Watch for Watcher {
+    fn event(&mut self, event: &Event) {
+        self.shared.driven.send_replace(true);
+        // Nothing is lost with a key set request.
+        let requesting =
+            matches!(event, Event::Requesting { endpoint, .. } if *endpoint != Endpoint::KeySet);
+        // A notification may come while a request is under way.
+        if !matches!(event, Event::Notified) {
+            self.shared.in_flight.store(requesting, Ordering::Relaxed);
+        }
+        self.reporter().event(event);
+    }
+
+    fn stop(&mut self, _: Timestamp) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
 
     /// Warns that the login continues without the file, once for each time that it stops working.
-    pub(crate) fn save_failed(&self, error: &io::Error) {
+    fn save_failed(&mut self, error: &io::Error) {
         let Some(state) = &self.state else { return };
         if !self.shared.is_warned.swap(true, Ordering::Relaxed) {
             let shown = state.path().display();
@@ -151,7 +153,7 @@ impl Watcher {
         }
     }
 
-    pub(crate) fn key_unavailable(&self, error: &(dyn std::error::Error + Send + Sync)) {
+    fn key_unavailable(&mut self, error: &SignerError) {
         self.reporter().detail(&format!("The private key could not be used: {error}."));
     }
 }

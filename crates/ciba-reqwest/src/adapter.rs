@@ -1,6 +1,6 @@
 //! The name of this adapter among types.
 
-/// The adapter, as a [`ClientBuilder`](ciba_std::ClientBuilder) knows it.
+/// This adapter, as the type parameter of the builders of `ciba-std`.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Reqwest;

@@ -1,4 +1,4 @@
-//! Why an exchange brought no answer: what reqwest and the libraries beneath it say, as a
+//! Why an exchange had no answer: the errors of reqwest and of the libraries below it as a
 //! [`Cause`].
 
 use std::io;
@@ -6,11 +6,14 @@ use std::io;
 use ciba_core::{fault::Cause, http::Unanswered};
 use ciba_std::{Withheld, io_cause, sources};
 
-/// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not even be
-/// built come before the first byte. So does a TLS alert about the client certificate: under TLS
-/// 1.3 a server looks at the certificate when the client already writes its request, and reads none
-/// of it after refusing. Of all others it is not known; nor when the alert was not read, because a
-/// write failed first: hyper reads before it writes, but nothing here can make it read after.
+/// Decides whether the request was sent.
+///
+/// Errors of the connector (name, TCP, proxy tunnel, TLS) and of a request that could not be built
+/// occur before the first byte. After a TLS alert about the client certificate, the request was not
+/// read: under TLS 1.3 a server verifies the certificate while the client already writes its
+/// request, and reads nothing after refusing. For all other errors it is unknown, and also if a
+/// write failed before the alert was read: hyper reads before it writes, and cannot be told to read
+/// again.
 pub(crate) fn unanswered(error: &reqwest::Error) -> Unanswered {
     let cause = cause(error);
     let is_before_an_answer = !error.is_body() && !error.is_decode();
@@ -29,7 +32,7 @@ fn cause(error: &reqwest::Error) -> Cause {
     if sources(error).any(|link| link.is::<Withheld>()) {
         return Cause::Withheld;
     }
-    // There are no types for these outside of the library.
+    // These errors have no public types.
     let says = |what: &str| sources(error).any(|link| link.to_string().starts_with(what));
     if says("tunnel error: proxy authorization required") {
         return Cause::ProxyCredentials;
@@ -51,8 +54,7 @@ fn cause(error: &reqwest::Error) -> Cause {
     let hyper = sources(error).find_map(|link| link.downcast_ref::<hyper::Error>());
     if let Some(error) = hyper {
         if error.is_parse() {
-            // `is_parse_too_large` is there only with hyper's server, so it is known by its words;
-            // a test watches them.
+            // `is_parse_too_large` exists only with hyper's server. A test checks the message.
             let is_too_large = error.to_string().contains("too large");
             return if is_too_large { Cause::TooLarge } else { Cause::NotHttp };
         }

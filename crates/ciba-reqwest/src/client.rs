@@ -1,24 +1,23 @@
-//! The client: for most programs the only type they need.
+//! The client: the only type that most programs need.
 
-use std::{fmt, path::Path, pin::Pin, sync::Arc};
+use std::{ops::Deref, path::Path, pin::Pin, sync::Arc};
 
-use ciba_core::{AuthRequest, Authentication, Event, Flow, SoftwareKey};
-use ciba_std::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Parts, Setup};
-
-use crate::{
-    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, adapter::Reqwest,
-    http::discover_with,
+use ciba_core::{AuthRequest, Authentication, Event, SoftwareKey};
+use ciba_std::{
+    Adapter, ClientBase, ClientBuilder, Connect, ConnectError, Driving, Parts, SavedFlow, Setup,
 };
 
-/// Authenticates people at one provider. Clones share connections and keys.
+use crate::{
+    AuthenticateError, Driver, HttpClient, Reqwest, SharedFlow, Signer, http::discover_with,
+    shared::Store,
+};
+
+/// Authenticates persons at one provider. Clones share connections and keys.
 ///
-/// For everything beyond that, such as a flow that continues after a restart, see [`Self::driver`].
-#[derive(Clone)]
-pub struct Client {
-    driver: Driver,
-    saver: Option<NewSaver<Reqwest>>,
-    watch: Option<OnEvent>,
-}
+/// It dereferences to [`ClientBase`], which returns the driver, for interrupting or cancelling a
+/// flow, and the same client with another watcher or other savers.
+#[derive(Debug, Clone)]
+pub struct Client(ClientBase<Reqwest>);
 
 impl Client {
     /// Begins a client at the provider with this issuer URL.
@@ -44,9 +43,9 @@ impl Client {
         ClientBuilder::from_json(json)
     }
 
-    /// Asks the provider to authenticate a person, and waits for the result.
+    /// Requests the authentication of a person and waits for the result.
     ///
-    /// Dropping the future abandons the flow.
+    /// Dropping the future abandons the flow; a saved one can be resumed.
     ///
     /// # Errors
     ///
@@ -55,44 +54,72 @@ impl Client {
         &self,
         request: impl Into<AuthRequest>,
     ) -> Result<Box<Authentication>, AuthenticateError> {
-        let flow = self.shared(self.driver.start(request.into())?);
-        let mut watch = |event: &Event| self.watch.iter().for_each(|watch| watch(event));
-        self.driver.drive(&flow, &mut watch).await?;
+        let flow = self.driver().start(request.into())?;
+        self.finish(&self.share(flow)).await
+    }
+
+    /// Resumes a saved flow and waits for the result. Later states are saved by the client's saver,
+    /// if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`], [`AuthenticateError::Resume`] if the snapshot cannot be resumed.
+    pub async fn resume(&self, snapshot: &[u8]) -> Result<Box<Authentication>, AuthenticateError> {
+        let flow = self.driver().resume(snapshot)?;
+        self.finish(&self.share(flow)).await
+    }
+
+    /// Resumes the flow that [`FileSaver::open`](crate::FileSaver::open) found in a file and waits
+    /// for the result. Later states are saved in the same file, not by the client's saver.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`], [`AuthenticateError::Resume`] if the flow cannot be resumed.
+    pub async fn resume_file(
+        &self,
+        saved: SavedFlow,
+    ) -> Result<Box<Authentication>, AuthenticateError> {
+        let flow = self.driver().resume(&saved.snapshot)?;
+        self.finish(&SharedFlow::with_saver(flow, saved.saver)).await
+    }
+
+    async fn finish(&self, flow: &SharedFlow) -> Result<Box<Authentication>, AuthenticateError> {
+        self.driver().drive(flow, &mut |event: &Event| self.event(event)).await?;
         flow.finish().map_err(AuthenticateError::Failed)
-    }
-
-    /// Returns the same client with another watcher, for example one for the screen of one person.
-    #[must_use]
-    pub fn watching(&self, watch: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self { watch: Some(Arc::new(watch)), ..self.clone() }
-    }
-
-    /// Returns the driver, which starts, drives and resumes flows.
-    #[must_use]
-    pub const fn driver(&self) -> &Driver {
-        &self.driver
-    }
-
-    /// The flow, saved when the client has a saver.
-    fn shared(&self, flow: Flow) -> SharedFlow {
-        match &self.saver {
-            Some(new) => SharedFlow::with_saver(flow, new()),
-            None => SharedFlow::new(flow),
-        }
     }
 }
 
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("driver", &self.driver).finish_non_exhaustive()
+impl Deref for Client {
+    type Target = ClientBase<Reqwest>;
+
+    fn deref(&self) -> &ClientBase<Reqwest> {
+        &self.0
+    }
+}
+
+impl From<ClientBase<Reqwest>> for Client {
+    fn from(base: ClientBase<Reqwest>) -> Self {
+        Self(base)
     }
 }
 
 impl Adapter for Reqwest {
-    type Http = reqwest::ClientBuilder;
+    type HttpClient = HttpClient;
     type Signer = dyn Signer;
-    type Inbox = Inbox;
-    type Saver = dyn Saver;
+    type Attachment = Store;
+
+    fn has_certificate(http: &HttpClient) -> bool {
+        http.lines.has_certificate()
+    }
+}
+
+impl Driving for Reqwest {
+    type Driver = Driver;
+}
+
+impl Connect for Reqwest {
+    type HttpBuilder = reqwest::ClientBuilder;
+    type Client = Client;
     type Connecting = Pin<Box<dyn Future<Output = Result<Client, ConnectError>> + Send>>;
 
     fn signer(key: SoftwareKey) -> Arc<dyn Signer> {
@@ -105,10 +132,9 @@ impl Adapter for Reqwest {
             let discovery = setup.discovery()?;
             let http = http(&parts)?;
             let config = setup.configure(discover_with(&http, &discovery).await?)?;
-            let driver = Driver::new(config, http).with_parts(&parts);
-            driver.lacks().map_or(Ok(()), Err)?;
-            driver.fetch_keys().await?;
-            Ok(Client { driver, saver: parts.saver, watch: parts.watch })
+            let client = parts.into_client(config, http)?;
+            client.driver().fetch_keys().await?;
+            Ok(client)
         })
     }
 }
@@ -116,21 +142,13 @@ impl Adapter for Reqwest {
 fn http(parts: &Parts<Reqwest>) -> Result<HttpClient, ConnectError> {
     let change = Arc::clone(&parts.http);
     #[cfg(feature = "rustls-no-provider")]
-    if let Some(pem) = &parts.authorities {
-        let roots = crate::http::with_ca(pem).map_err(ConnectError::http)?;
-        let client = HttpClient::new(move || change(roots())).map_err(ConnectError::http)?;
-        return certified(client, parts);
-    }
-    let client = HttpClient::new(move || change(reqwest::Client::builder()));
-    certified(client.map_err(ConnectError::http)?, parts)
-}
-
-/// With the client certificate, if there is one.
-fn certified(client: HttpClient, parts: &Parts<Reqwest>) -> Result<HttpClient, ConnectError> {
+    let trusting = crate::tls::trusting(&parts.authorities).map_err(ConnectError::http)?;
+    #[cfg(not(feature = "rustls-no-provider"))]
+    let trusting = reqwest::Client::builder;
+    let client = HttpClient::new(move || change(trusting())).map_err(ConnectError::http)?;
     #[cfg(feature = "rustls-no-provider")]
-    if let Some(certificate) = parts.certificate.clone() {
-        return client.with_certificate(certificate).map_err(ConnectError::http);
+    if let Some(certificate) = &parts.certificate {
+        return client.with_certificate(certificate.clone()).map_err(ConnectError::http);
     }
-    let _ = parts;
     Ok(client)
 }

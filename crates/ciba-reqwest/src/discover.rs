@@ -1,18 +1,15 @@
 //! The provider's metadata.
 
 use ciba_core::{Discovery, Issuer, ProviderMetadata, metadata::DiscoveryAddress};
+use ciba_std::{DiscoverError, Terms};
 
-use crate::{
-    HttpClient,
-    cause::unanswered,
-    http::{Connection, DiscoverError},
-};
+use crate::{HttpClient, cause::unanswered};
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///
 /// # Errors
 ///
-/// [`DiscoverError`]; nothing of the document is used then.
+/// [`DiscoverError`]; nothing of the document is used.
 pub async fn discover(
     http: &HttpClient,
     issuer: Issuer,
@@ -21,25 +18,19 @@ pub async fn discover(
     discover_with(http, &Discovery::new(issuer, address)).await
 }
 
-/// Fetches a provider's metadata as [`discover`] does, with what was set on the [`Discovery`]:
-/// header fields, for example.
+/// Fetches a provider's metadata as [`discover`] does, with the settings of the [`Discovery`], for
+/// example header fields.
 ///
 /// # Errors
 ///
-/// [`DiscoverError`]; nothing of the document is used then.
+/// [`DiscoverError`]; nothing of the document is used.
 pub async fn discover_with(
     http: &HttpClient,
     discovery: &Discovery,
 ) -> Result<ProviderMetadata, DiscoverError> {
-    let request = discovery.request();
-    let exchange = http.anonymous().attempt(
-        &request,
-        Connection::Kept,
-        None,
-        discovery.timeout(),
-        discovery.max_response(),
-    );
-    let response = exchange.await.map_err(|error| DiscoverError::Unreachable {
+    let (line, request) = (http.lines.anonymous(), discovery.request());
+    let response = line.attempt(&request, None, &Terms::from(discovery)).await;
+    let response = response.map_err(|error| DiscoverError::Unreachable {
         how: unanswered(&error),
         source: error.without_url().into(),
     })?;

@@ -1,4 +1,4 @@
-//! The body of a request, which asks once more whether the request may leave.
+//! The body of a request, which asks the gate before it is sent.
 
 use std::{
     pin::Pin,
@@ -9,12 +9,12 @@ use bytes::Bytes;
 use ciba_std::{Gate, Withheld};
 use http_body::{Body, Frame, SizeHint};
 
-/// A body that is given out only if the gate is passed. hyper asks for it when the connection
-/// stands, right after it has put the head into its buffer and before it writes any of it; over
-/// HTTP/2 the head may leave before, which asks a provider for nothing. A refused body closes the
-/// connection or resets the stream.
+/// A body that is handed out only if the gate lets the request pass. hyper polls it once the
+/// connection is established, after it put the head into its buffer and before it writes any of it.
+/// Over HTTP/2 the head may be sent before; a provider does nothing without the body. A refused
+/// body closes the connection or resets the stream.
 ///
-/// It travels with the request, so the gate is asked over whichever connection the request goes: a
+/// The gate belongs to the request and not to a connection, so it is asked for every connection: a
 /// new one, a kept one, or one that became free while a new one was being made.
 pub(crate) struct GatedBody {
     bytes: Option<Bytes>,

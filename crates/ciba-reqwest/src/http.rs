@@ -1,17 +1,17 @@
-//! One HTTP exchange, with the promises the protocol needs.
+//! One HTTP exchange, with the guarantees that the protocol needs.
 
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ciba_core::{
     Event, Input, KeySetRequest, Sending,
-    fault::{Cause, ExchangeProblem},
+    fault::ExchangeProblem,
     http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered},
 };
-use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeptConnections, KeyStep};
+use ciba_std::{Gate, KEPT_IDLE, KEPT_PER_HOST, KeyStep, LineState, Lines, Terms, answer};
 use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
@@ -22,112 +22,89 @@ pub use crate::discover::{discover, discover_with};
 // The compiler shows this to a program that lacks them: the usual feature first, although it
 // enables the other one.
 #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
-pub use crate::tls::{platform_roots, with_ca};
-pub use ciba_std::DiscoverError;
+pub use crate::tls::{only_authorities, platform_roots, platform_roots_and};
+pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT};
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::{CaError, CertificateError};
 
-/// How long a connection, TLS included, may take unless [`HttpClient::with_connect_timeout`] says
-/// otherwise. Shorter than the time-out of any exchange, so that a provider that drops packets is
-/// known not to have been reached.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// What a client says it is unless [`HttpClient::with_user_agent`] says otherwise: some gateways
-/// refuse requests that do not say.
-pub const USER_AGENT: &str = concat!("ciba/", env!("CARGO_PKG_VERSION"));
-
 /// Performs exchanges. Cheap to clone; all clones share their connections.
 ///
-/// It takes a function that makes reqwest's *builder* so that it can promise that
-/// - a request is sent once: no redirect is followed, and nothing is sent again that may have
-///   arrived, neither by reqwest nor underneath;
+/// It is created from a function that makes reqwest's *builder*, so that it can guarantee that
+/// - a request is sent once: no redirect is followed, and nothing that may have arrived is sent
+///   again, neither by reqwest nor below it;
 /// - any status is an answer;
 /// - a body is never decompressed, and never read further than the exchange allows;
-/// - certificates are verified. Roots, proxies and resolvers stay the caller's;
-/// - plain HTTP, which only a provider on this machine may speak, goes there directly, past any
-///   proxy;
-/// - every request says what the client is: `User-Agent`, [`USER_AGENT`] unless the request has one
-///   of its own;
-/// - the client certificate of [`Self::with_certificate`] is shown where the flow says so, and
-///   nowhere else.
+/// - certificates are verified. Roots, proxies and resolvers are the caller's choice;
+/// - plain HTTP, which only a provider on this machine may speak, goes there directly, never
+///   through a proxy;
+/// - every request has a `User-Agent`: [`USER_AGENT`] unless it has one of its own;
+/// - the client certificate of [`Self::with_certificate`] is presented where the flow requires it,
+///   and nowhere else.
 ///
-/// Under TLS 1.3 a server looks at the client certificate only after the handshake is over for the
+/// Under TLS 1.3 a server verifies the client certificate only after the handshake is over for the
 /// client. A fatal alert about the certificate before the first byte of an answer means that the
-/// request was not sent; reqwest offers no way to wait for that alert before it writes, so a server
-/// that closes the connection without sending one leaves the request counted as lost.
+/// request was not sent. reqwest offers no way to wait for that alert before it writes, so if a
+/// server closes the connection without an alert, the request counts as lost.
 ///
-/// A TLS configuration that is handed to reqwest ready-made
-/// (`ClientBuilder::tls_backend_preconfigured`) takes the place of all its TLS settings:
-/// verification is then what that configuration does, and neither [`with_ca`] nor
-/// the client certificate has any effect. Do not hand in one whose verifier accepts everything.
+/// A ready-made TLS configuration (`ClientBuilder::tls_backend_preconfigured`) replaces all TLS
+/// settings of reqwest: certificates are verified as that configuration says, and neither
+/// [`only_authorities`] nor the client certificate has any effect. Do not use one whose verifier
+/// accepts everything.
 ///
 /// # Connections
 ///
 /// The authentication request goes over a connection made for it, over HTTP/1.1, which is closed
-/// after the answer. A kept connection may have been closed by the other side unnoticed; an
-/// authentication request written to one is lost without the person having been asked, and may not
-/// be repeated.
+/// after the answer. The provider may have closed a kept connection unnoticed; an authentication
+/// request written to it would be lost without the person having been asked, and must not be
+/// repeated.
 ///
-/// All other requests that a flow asks for go over kept connections: HTTP/1.1, or HTTP/2 where the
-/// provider offers it (feature `http2`). At most 128 idle connections are kept for each host, for at
-/// most 20 seconds, and those with the client certificate apart from those without. A token request
-/// that meets a dead connection counts as lost and is asked again after its interval; after that,
-/// connections are made anew for 20 seconds. Nor is a connection used at the time at which the
-/// provider announced to close it (`Keep-Alive: timeout=5`).
+/// All other requests of a flow go over kept connections: HTTP/1.1, or HTTP/2 where the provider
+/// offers it (feature `http2`). At most 128 idle connections are kept for each host, for at most
+/// 20 seconds, and those with the client certificate apart from those without. A token request on a
+/// dead connection counts as lost and is sent again after its interval; new connections are then
+/// made for 20 seconds. A connection is not used around the time at which the provider announced to
+/// close it (`Keep-Alive: timeout=5`).
 #[derive(Clone)]
 pub struct HttpClient {
     make: Arc<Make>,
-    anonymous: Line,
-    /// Its own clients, with connections and TLS sessions of their own.
-    certified: Option<Line>,
+    pub(crate) lines: Lines<Line>,
 }
 
 type Make = dyn Fn() -> ClientBuilder + Send + Sync;
 
-/// What goes with the client certificate, or what goes without.
+/// The clients for requests with the client certificate, or for those without.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     encrypted: Clients,
-    /// For plain HTTP, made when it is first needed.
+    /// For plain HTTP, created when first needed.
     direct: Arc<OnceLock<Clients>>,
-    known: KeptConnections,
     connect_timeout: Duration,
-    user_agent: Arc<str>,
-    observer: ExchangeObserver,
+    state: LineState,
 }
 
-/// Clients of the HTTP library that differ in what becomes of a connection after an exchange.
+/// Clients of the HTTP library, by what happens to a connection after an exchange.
 #[derive(Debug, Clone)]
 struct Clients {
     fresh: reqwest::Client,
     kept: reqwest::Client,
 }
 
-/// Which connection a request may go over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Connection {
-    /// One that is made for it.
-    Fresh,
-    /// A kept one, if there is one.
-    Kept,
-}
-
 impl HttpClient {
-    /// Sets what is promised and builds the client. Do it once per process and clone it: reading
-    /// the platform's roots takes milliseconds.
+    /// Creates a client. Create one for the process and clone it: reading the platform's roots
+    /// takes milliseconds.
     ///
-    /// `make` is called several times, for connections that are kept, that are not, and that show
-    /// the client certificate: [`platform_roots`] itself, what
-    /// [`with_ca`] returns, or a closure that sets more.
+    /// `make` is called several times, for connections that are kept, that are not, and that
+    /// present the client certificate. It is [`platform_roots`] itself, the result of
+    /// [`platform_roots_and`] or [`only_authorities`], or a closure that sets more.
     ///
     /// # Errors
     ///
-    /// When TLS cannot be set up.
+    /// The error of reqwest if TLS cannot be set up.
     ///
     /// # Panics
     ///
-    /// With the feature `rustls-no-provider` alone, when no process-wide cryptography provider of
-    /// rustls is installed: reqwest panics then. The feature `rustls` brings one.
+    /// With the feature `rustls-no-provider` alone, reqwest panics if no process-wide cryptography
+    /// provider of rustls is installed. The feature `rustls` brings one.
     ///
     /// # Examples
     ///
@@ -144,8 +121,9 @@ impl HttpClient {
         Self::with_connect_timeout(make, CONNECT_TIMEOUT)
     }
 
-    /// As [`Self::new`], with another limit for connecting. A connection that takes longer counts
-    /// as not made; one that outlasts the whole exchange's time-out counts as *lost* instead.
+    /// As [`Self::new`], with another limit for connecting than [`CONNECT_TIMEOUT`]. A request
+    /// whose connection takes longer counts as not sent. If the limit is longer than the time-out
+    /// of the exchange, the request counts as lost instead.
     ///
     /// # Errors
     ///
@@ -154,16 +132,16 @@ impl HttpClient {
         make: impl Fn() -> ClientBuilder + Send + Sync + 'static,
         limit: Duration,
     ) -> reqwest::Result<Self> {
-        let anonymous = Line::new(&make, limit)?;
-        Ok(Self { make: Arc::new(make), anonymous, certified: None })
+        let lines = Lines::new(Line::new(&make, limit, LineState::default())?);
+        Ok(Self { make: Arc::new(make), lines })
     }
 
-    /// With a client certificate (RFC 8705), shown to any server that asks for one in the exchanges
-    /// that are to be authenticated so, whatever authorities the server names or does not name.
+    /// Adds a client certificate (RFC 8705), which is presented to any server that asks for one in
+    /// an exchange that requires it, whatever authorities the server names.
     ///
     /// # Errors
     ///
-    /// [`CertificateError::Refused`] when TLS cannot be set up with it.
+    /// [`CertificateError::Refused`] if TLS cannot be set up with it.
     #[cfg(feature = "rustls-no-provider")]
     pub fn with_certificate(
         self,
@@ -172,77 +150,51 @@ impl HttpClient {
         let identity = reqwest::Identity::from_pem(certificate.to_pem().as_bytes())
             .map_err(|_| CertificateError::Unreadable)?;
         let make = || (self.make)().identity(identity.clone());
-        let line = Line::new(&make, self.anonymous.connect_timeout)
+        let Line { connect_timeout, state, .. } = self.lines.anonymous();
+        let line = Line::new(&make, *connect_timeout, state.for_another_line())
             .map_err(|_| CertificateError::Refused)?;
-        let line = Line {
-            user_agent: Arc::clone(&self.anonymous.user_agent),
-            observer: self.anonymous.observer.clone(),
-            ..line
-        };
-        Ok(Self { certified: Some(line), ..self })
+        Ok(Self { lines: self.lines.with_certified(line), ..self })
     }
 
-    /// Says what the client is in another way than [`USER_AGENT`]: the value of the header field
-    /// `User-Agent`.
+    /// Sends another `User-Agent` than [`USER_AGENT`].
     #[must_use]
-    pub fn with_user_agent(mut self, user_agent: &str) -> Self {
-        let user_agent: Arc<str> = user_agent.into();
-        if let Some(line) = &mut self.certified {
-            line.user_agent = Arc::clone(&user_agent);
-        }
-        self.anonymous.user_agent = user_agent;
-        self
+    pub fn with_user_agent(self, user_agent: &str) -> Self {
+        let lines = self.lines.each(|line| line.state.set_user_agent(user_agent));
+        Self { lines, ..self }
     }
 
-    /// Calls `observe` with every exchange when it is over, for diagnosis: `Display` of
-    /// [`Exchange`] shows no value that could be secret or personal. It runs in the middle of a
-    /// flow, so it must not take long.
+    /// Calls `observe` with every exchange when it is over, for diagnosis. `Display` of
+    /// [`Exchange`] shows no value that could be secret or personal. The function runs in the
+    /// middle of a flow, so it must return quickly.
     #[must_use]
-    pub fn with_observer(
-        mut self,
-        observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn with_observer(self, observe: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         let observer = ExchangeObserver::new(observe);
-        if let Some(line) = &mut self.certified {
-            line.observer = observer.clone();
-        }
-        self.anonymous.observer = observer;
-        self
+        let lines = self.lines.each(|line| line.state.set_observer(&observer));
+        Self { lines, ..self }
     }
 
-    /// Sends what a machine has to send now and returns the outcome for its `handle`. An exchange
-    /// that needs a client certificate where there is none counts as not sent.
+    /// Sends the request of a flow and returns the outcome for the flow's `handle`. A request that
+    /// needs a client certificate counts as not sent if there is none.
     pub async fn perform(&self, sending: Sending) -> Input {
         self.perform_if(sending, None).await
     }
 
-    /// The same; the request leaves only if the gate says so right before its first byte.
+    /// As [`Self::perform`], if the gate still lets the request pass right before its first byte.
     pub(crate) async fn perform_if(&self, sending: Sending, gate: Option<Gate>) -> Input {
-        let transmit = sending.transmit();
-        let line = if transmit.presents_certificate() {
-            self.certified.as_ref()
-        } else {
-            Some(&self.anonymous)
-        };
-        let connection =
-            if transmit.needs_fresh_connection() { Connection::Fresh } else { Connection::Kept };
-        let (timeout, most) = (transmit.timeout(), transmit.max_response());
-        let answer = match line {
-            Some(line) => line
-                .attempt(sending.request(), connection, gate, timeout, most)
+        let (request, transmit) = (sending.request(), sending.transmit());
+        let outcome = match self.lines.line_for(transmit) {
+            Ok(line) => line
+                .attempt(request, gate, &Terms::from(transmit))
                 .await
                 .map_err(|error| unanswered(&error)),
-            None => Err(Unanswered::NotSent(Cause::Local)),
+            Err(how) => Err(how),
         };
-        match answer {
-            Ok(response) => sending.answered(response),
-            Err(how) => sending.unanswered(how),
-        }
+        answer(sending, outcome)
     }
 
-    /// Answers a flow's question for keys, with a fetch when one is due.
+    /// Answers a flow's question for keys, and fetches them if a fetch is due.
     ///
-    /// Dropping the future in the middle of a fetch lets the next one who asks fetch.
+    /// If the future is dropped during a fetch, the next caller fetches.
     pub async fn find_keys(
         &self,
         keys: &Keys,
@@ -265,7 +217,7 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`ExchangeProblem`] when they cannot be had now; a flow would ask again.
+    /// [`ExchangeProblem`] if they are unavailable now. A flow would ask again.
     pub async fn prefetch_keys(
         &self,
         keys: &Keys,
@@ -277,56 +229,42 @@ impl HttpClient {
         Ok(())
     }
 
-    /// Sends one request, once, over a connection made for it, and shows no client certificate.
+    /// Sends one request, once, over a connection made for it, without the client certificate.
     ///
     /// # Errors
     ///
-    /// [`Unanswered::NotSent`] when the provider did not get the request, [`Unanswered::Lost`] when
-    /// it may have.
+    /// [`Unanswered::NotSent`] if the provider did not get the request, [`Unanswered::Lost`] if it
+    /// may have.
     pub async fn exchange(
         &self,
         request: &Request,
         timeout: Duration,
         max_response: usize,
     ) -> Result<Response, Unanswered> {
-        self.anonymous
-            .attempt(request, Connection::Fresh, None, timeout, max_response)
-            .await
-            .map_err(|error| unanswered(&error))
-    }
-
-    pub(crate) const fn anonymous(&self) -> &Line {
-        &self.anonymous
-    }
-
-    pub(crate) const fn has_certificate(&self) -> bool {
-        self.certified.is_some()
+        let terms = Terms { may_be_kept: false, timeout, max_response };
+        let outcome = self.lines.anonymous().attempt(request, None, &terms).await;
+        outcome.map_err(|error| unanswered(&error))
     }
 }
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient")
-            .field("anonymous", &self.anonymous)
-            .field("certified", &self.certified)
-            .finish_non_exhaustive()
+        f.debug_struct("HttpClient").field("lines", &self.lines).finish_non_exhaustive()
     }
 }
 
 impl Line {
-    fn new(make: &dyn Fn() -> ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
-        Ok(Self {
-            encrypted: Clients::new(make, connect_timeout)?,
-            direct: Arc::default(),
-            known: KeptConnections::default(),
-            connect_timeout,
-            user_agent: USER_AGENT.into(),
-            observer: ExchangeObserver::default(),
-        })
+    fn new(
+        make: &dyn Fn() -> ClientBuilder,
+        connect_timeout: Duration,
+        state: LineState,
+    ) -> reqwest::Result<Self> {
+        let encrypted = Clients::new(make, connect_timeout)?;
+        Ok(Self { encrypted, direct: Arc::default(), connect_timeout, state })
     }
 
-    /// The clients for a request: plain HTTP is for providers on this machine, which a proxy would
-    /// look for on its own, and see what the request carries.
+    /// Returns the clients for a request. Plain HTTP is for providers on this machine: a proxy
+    /// would look for the provider on its own machine, and see what the request carries.
     fn clients(&self, request: &Request) -> reqwest::Result<&Clients> {
         if request.url.scheme() != "http" {
             return Ok(&self.encrypted);
@@ -336,7 +274,7 @@ impl Line {
         }
         let make = || {
             let builder = reqwest::Client::builder().no_proxy();
-            // It never speaks TLS, so it needs no roots.
+            // It never uses TLS, so it needs no roots.
             #[cfg(feature = "rustls-no-provider")]
             let builder = builder.tls_certs_only([]);
             builder
@@ -345,28 +283,16 @@ impl Line {
         Ok(self.direct.get_or_init(|| clients))
     }
 
-    /// An exchange; when it fails, with the reason.
+    /// Performs an exchange.
     pub(crate) async fn attempt(
         &self,
         request: &Request,
-        connection: Connection,
         gate: Option<Gate>,
-        timeout: Duration,
-        max_response: usize,
+        terms: &Terms,
     ) -> reqwest::Result<Response> {
-        let began = Instant::now();
-        let is_kept = connection == Connection::Kept && self.known.may_use(&request.url);
-        let outcome = self.send(request, is_kept, gate, timeout, max_response).await;
-        match outcome.as_ref().map_err(unanswered) {
-            Ok(response) if is_kept => self.known.answered(&request.url, &response.headers),
-            Err(Unanswered::Lost(_)) if is_kept => self.known.lost(&request.url),
-            _ => {}
-        }
-        self.observer.tell(
-            request,
-            outcome.as_ref().map_err(|error| unanswered(error).cause()),
-            began.elapsed(),
-        );
+        let begun = self.state.begin(request, terms);
+        let outcome = self.send(request, begun.is_kept(), gate, terms).await;
+        begun.ended(outcome.as_ref().map_err(unanswered));
         outcome
     }
 
@@ -375,8 +301,7 @@ impl Line {
         request: &Request,
         is_kept: bool,
         gate: Option<Gate>,
-        timeout: Duration,
-        max_response: usize,
+        terms: &Terms,
     ) -> reqwest::Result<Response> {
         let clients = self.clients(request)?;
         let client = if is_kept { &clients.kept } else { &clients.fresh };
@@ -384,29 +309,26 @@ impl Line {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut sending = client.request(method, request.url.as_str()).timeout(timeout);
-        if request.headers.get("user-agent").is_none() {
-            sending = sending.header(reqwest::header::USER_AGENT, &*self.user_agent);
-        }
-        for (name, value) in request.headers.iter() {
+        let mut sending = client.request(method, request.url.as_str()).timeout(terms.timeout);
+        for (name, value) in self.state.fields(request) {
             sending = sending.header(name, value);
         }
         if request.method == Method::Post {
             let body = GatedBody::new(request.body.expose().to_vec().into(), gate);
             sending = sending.body(reqwest::Body::wrap(body));
         }
-        read(sending.send().await?, max_response).await
+        read(sending.send().await?, terms.max_response).await
     }
 }
 
 impl Clients {
     fn new(make: &dyn Fn() -> ClientBuilder, connect_timeout: Duration) -> reqwest::Result<Self> {
-        let fresh = promising(make(), connect_timeout).http1_only().pool_max_idle_per_host(0);
-        let kept = promising(make(), connect_timeout)
+        let fresh = guaranteed(make(), connect_timeout).http1_only().pool_max_idle_per_host(0);
+        let kept = guaranteed(make(), connect_timeout)
             .pool_max_idle_per_host(KEPT_PER_HOST)
             .pool_idle_timeout(KEPT_IDLE);
-        // A connection of HTTP/2 that died is noticed while requests wait on it: there is only one
-        // for all of them, and it counts as used as long as they come.
+        // One HTTP/2 connection carries all requests, and it is not idle while they wait on it. The
+        // pings find out that it died.
         #[cfg(feature = "http2")]
         let kept = kept
             .http2_keep_alive_interval(Duration::from_secs(10))
@@ -415,22 +337,22 @@ impl Clients {
     }
 }
 
-/// A builder that keeps what is promised.
-fn promising(builder: ClientBuilder, connect_timeout: Duration) -> ClientBuilder {
+/// Sets what is guaranteed.
+fn guaranteed(builder: ClientBuilder, connect_timeout: Duration) -> ClientBuilder {
     #[cfg(feature = "rustls-no-provider")]
     let builder =
         builder.tls_danger_accept_invalid_certs(false).tls_danger_accept_invalid_hostnames(false);
     builder
         .redirect(redirect::Policy::none())
         .referer(false)
-        // reqwest by itself repeats what HTTP/2 servers refuse. Below it, hyper-util repeats a
-        // request over a new connection when the kept one turns out to be closed before it has
-        // taken any of the request, and hands the request back whole: nothing of it was written, so
-        // nothing is sent twice, and the gate is asked again. It offers no switch here.
+        // By default, reqwest repeats requests that an HTTP/2 server refused. Below it, hyper-util
+        // repeats a request over a new connection if the kept one turns out to be closed before it
+        // took any of the request, and cannot be told not to. Nothing was written in that case, so
+        // nothing is sent twice, and the gate is asked again.
         .retry(retry::never())
-        // It would write secrets to the log.
+        // This would write secrets to the log.
         .connection_verbose(false)
-        // These have no effect unless another crate in the build turned the features on.
+        // These only have an effect if another crate in the build enabled the features.
         .no_gzip()
         .no_brotli()
         .no_deflate()
@@ -454,7 +376,7 @@ async fn read(mut response: reqwest::Response, max_response: usize) -> reqwest::
     Ok(answer)
 }
 
-/// Header fields in the machine's form.
+/// Converts header fields.
 pub(crate) fn headers(fields: &reqwest::header::HeaderMap) -> Headers {
     fields
         .iter()

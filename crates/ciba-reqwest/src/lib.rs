@@ -4,16 +4,16 @@
 //!
 //! | piece | does |
 //! |---|---|
-//! | [`Client`] | everything below, set up in one expression |
-//! | [`HttpClient`] | one exchange with the promises the protocol needs: nothing is sent twice, nothing is followed |
-//! | [`Signer`] | the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
+//! | [`Client`] | all of the following, set up in one expression |
+//! | [`HttpClient`] | performs one exchange: nothing is sent twice, no redirect is followed |
+//! | [`Signer`] | holds the private key: in memory ([`ciba_core::SoftwareKey`]), in a KMS, in an HSM |
 //! | [`Keys`] | the provider's public keys, shared by all flows of one configuration |
-//! | [`Driver`] | the common case: one flow to its end, safe to drop at any await |
-//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what keeps it over a restart; [`FileSaver`] is one for a file |
-//! | [`Inbox`] | where notifications arrive, in ping and push mode |
-//! | `NotificationService` (feature `tower`) | the notification endpoint, to be mounted into axum, hyper and the like |
-//! | [`PromptGuard`] | one running flow for each person |
-//! | [`http::discover`], [`http::discover_with`] | the provider's metadata |
+//! | [`Driver`] | drives one flow to its end; the future can be dropped at any await |
+//! | [`SharedFlow`], [`Saver`] | the flow being driven, and what saves it; [`FileSaver`] saves to a file |
+//! | [`Inbox`] | receives notifications, in ping and push mode |
+//! | `NotificationService` (feature `tower`) | the notification endpoint as a service for axum, hyper and others |
+//! | [`PromptGuard`] | allows one running flow for each person |
+//! | [`http::discover`], [`http::discover_with`] | fetch the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an
 //! event loop, use these building blocks without the [`Driver`].
@@ -40,29 +40,28 @@ pub use ciba_core::{
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
-    AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError, EntropyError,
-    EntropySource, FileSaver, GUARD_CAPACITY, Origin, PromptGuard, SystemClock, SystemEntropy,
+    AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
+    DriverBuilder, EntropyError, EntropySource, FileSaver, GUARD_CAPACITY, Keys, Origin,
+    PromptGuard, SignerError, SystemClock, SystemEntropy, Watch, on_event,
 };
 pub use reqwest;
 
 pub use adapter::Reqwest;
-pub use ciba_std::Keys;
 pub use client::Client;
-pub use drive::{Driver, Watch, on_event};
+pub use drive::Driver;
 pub use http::HttpClient;
 pub use inbox::Inbox;
 #[cfg(feature = "tower")]
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};
-pub use signer::{Signer, SignerError};
+pub use signer::Signer;
 
-/// Where random bytes come from.
+/// Sources of random bytes.
 pub mod entropy {
     pub use ciba_std::{EntropyError, EntropySource, SystemEntropy};
 }
 
-/// How much is kept in memory unless told otherwise.
+/// The default sizes of what is kept in memory.
 pub mod limits {
-    pub use crate::inbox::INBOX_CAPACITY;
-    pub use ciba_std::GUARD_CAPACITY;
+    pub use ciba_std::{GUARD_CAPACITY, INBOX_CAPACITY};
 }

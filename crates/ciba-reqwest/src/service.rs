@@ -19,21 +19,21 @@ use tower_service::Service;
 
 use crate::{Clock, Inbox, SystemClock, http::headers};
 
-/// The notification endpoint: mount it into axum, hyper or whatever else takes a `tower::Service`.
+/// The notification endpoint as a `tower::Service`, for axum, hyper and others.
 ///
-/// Mount it for one path, whole: it answers every method itself. It never redirects; see to it that
-/// nothing in front of it does, as the normalising of paths (a provider does not follow, and its
-/// notification is lost). Of a body it reads no more than a notification may have, and nothing at
-/// all unless the call has the token of a flow in the inbox.
+/// Mount it for one path and all methods: it answers every method itself. It never redirects. Make
+/// sure that nothing in front of it does, such as path normalization: a provider does not follow
+/// redirects, and its notification would be lost. It reads at most as much of a body as a
+/// notification may have, and nothing unless the call has the token of a flow in the inbox.
 ///
-/// A service cannot bound how long a caller takes to send a request, nor how many connections there
-/// are; that is for the server. Anyone can reach the endpoint, so set both limits, as
+/// A service cannot limit how long a caller takes to send a request or how many connections there
+/// are; the server has to. The endpoint is public, so set both limits, as
 /// `examples/notifications_axum.rs` does: 3 s for the head of a request, 10 s more for its body,
 /// 256 connections. `axum::serve` has neither limit.
 ///
 /// ```
 /// # use ciba_reqwest::{Inbox, NotificationService};
-/// let inbox = Inbox::new(); // the one that the drivers have
+/// let inbox = Inbox::default(); // the one that the drivers have
 /// let app: axum::Router = axum::Router::new().route_service("/ciba/notify", NotificationService::new(inbox));
 /// ```
 #[derive(Clone)]
@@ -43,13 +43,13 @@ pub struct NotificationService {
 }
 
 impl NotificationService {
-    /// A service that hands everything to this inbox.
+    /// Creates a service that passes notifications to this inbox.
     #[must_use]
     pub fn new(inbox: Inbox) -> Self {
         Self { inbox, clock: Arc::new(SystemClock) }
     }
 
-    /// With another clock: that of the drivers.
+    /// Takes the time from this clock. Use the clock of the drivers.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
         Self { clock: Arc::new(clock), ..self }
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// Reads a body, of one that is too long one byte too many; `None` when it broke off.
+/// Reads a body, at most one byte more than a notification may have. `None` if it broke off.
 async fn read<B: Body>(body: B) -> Option<ciba_core::http::Body> {
     let mut body = pin!(body);
     let mut read = Vec::new();

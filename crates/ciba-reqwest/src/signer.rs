@@ -1,24 +1,21 @@
-//! The private key, wherever it is.
+//! The private key of the client.
 
 use async_trait::async_trait;
 use ciba_core::{Entropy, KeyOperation, SoftwareKey};
 
-/// Why a key could not be used, in the words of the signer. The driver passes it to
-/// [`Watch::key_unavailable`](crate::Watch::key_unavailable); the flow's failure has the words as
-/// its source: [`Failure::Unreachable`](ciba_core::Failure::Unreachable) if no person was prompted,
-/// otherwise [`Failure::Indeterminate`](ciba_core::Failure::Indeterminate).
-pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
+use crate::SignerError;
 
 /// Holds the private key: [`SoftwareKey`] in memory, or an implementation of yours in front of a
 /// KMS or an HSM.
 ///
-/// Every operation is new and is asked once; do not cache by content. The driver gives an operation
-/// up when it takes longer than the flow's policy allows, and answers it as unavailable.
+/// Every operation is new and is requested once; do not cache signatures. If an operation takes
+/// longer than [`Policy::local_timeout`](ciba_core::Policy::local_timeout), the driver drops its
+/// future and reports the key as unavailable.
 ///
 /// # Examples
 ///
-/// Services differ in the form of their ECDSA signatures. Those of AWS and Google answer in DER,
-/// which has to be converted:
+/// Services differ in the format of ECDSA signatures. AWS and Google return DER, which has to be
+/// converted:
 ///
 /// ```
 /// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, jose::ecdsa_from_der, machine::KeyTask}};
@@ -41,9 +38,8 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 /// ```
 ///
-/// Those of Azure and HashiCorp Vault (with `marshaling_algorithm=jws`) can answer with R and S of
-/// fixed width, which is what JWS requires; all RSA and Ed25519 signatures have the right form
-/// already:
+/// Azure and HashiCorp Vault (with `marshaling_algorithm=jws`) can return R and S with fixed width,
+/// as JWS requires. RSA and Ed25519 signatures need no conversion:
 ///
 /// ```
 /// use ciba_reqwest::{Signer, SignerError, ciba_core::{Entropy, KeyOperation, machine::KeyTask}};
@@ -63,17 +59,17 @@ pub type SignerError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 /// ```
 ///
-/// A signature whose length is not one of the algorithm's is not sent.
+/// A signature whose length does not match the algorithm is not sent.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The signature, in the form that JWS requires: ECDSA as R and S of fixed width, never DER
-    /// (RFC 7518 3.4).
+    /// Returns the signature in the format that JWS requires: ECDSA as R and S with fixed width,
+    /// never DER ([RFC 7518 section 3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)).
     ///
     /// `entropy` is for signers that need randomness and have none of their own.
     ///
     /// # Errors
     ///
-    /// Any error: the flow ends, and its failure has the reason as its source.
+    /// Any error. The flow ends, and its failure has the error's message as a source.
     async fn sign(
         &self,
         operation: &KeyOperation,

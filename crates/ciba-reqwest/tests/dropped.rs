@@ -22,8 +22,8 @@ use std::{
 
 use async_trait::async_trait;
 use ciba_reqwest::{
-    AuthenticateError, Clock, Driver, HttpClient, Inbox, Keys, Saver, SharedFlow, Signer,
-    SignerError, Watch,
+    AuthenticateError, Clock, Driver, DriverBuilder, HttpClient, Inbox, Keys, Reqwest, Saver,
+    SharedFlow, Signer, SignerError, Watch,
     ciba_core::{
         ClientAuth, ClientConfig, DeliveryMode, Entropy, Event, Failure, Flow, KeyOperation,
         Policy, Snapshot, Timestamp,
@@ -57,14 +57,14 @@ impl EntropySource for Counting {
     }
 }
 
-fn driver(config: &Arc<ClientConfig>) -> Driver {
+fn driver(config: &Arc<ClientConfig>) -> DriverBuilder<Reqwest> {
     let http = HttpClient::new(|| platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(Arc::clone(config), http)
-        .with_keys(Keys::pinned(keys))
-        .with_clock(Jumping::new())
-        .with_entropies(Counting::default())
+    Driver::builder(Arc::clone(config), http)
+        .keys(Keys::pinned(keys))
+        .clock(Jumping::new())
+        .entropies(Counting::default())
 }
 
 fn flow(config: &Arc<ClientConfig>) -> Flow {
@@ -87,7 +87,7 @@ async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice
     let config = config(&server.url(""), ClientAuth::None);
     let flow = shared(&config);
     let clock = Jumping::new();
-    let driver = driver(&config).with_clock(clock.clone());
+    let driver = driver(&config).clock(clock.clone()).build().unwrap();
     let waiting = Arc::clone(&server);
     let mut nobody = ();
     tokio::select! {
@@ -144,7 +144,11 @@ async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end(
             Server::start(acts.into_iter().chain(std::iter::repeat_n(answer(400, "", DENIED), 4)));
         let config = config(&server.url(""), key_jwt());
         let yielding = Yielding(Jumping::new());
-        let driver = driver(&config).with_clock(yielding.clone()).with_signer(yielding.clone());
+        let driver = driver(&config)
+            .clock(yielding.clone())
+            .signer(Arc::new(yielding.clone()))
+            .build()
+            .unwrap();
         let flow = SharedFlow::with_saver(flow(&config), yielding);
         for polls in [first, second] {
             let mut nobody = ();
@@ -196,7 +200,8 @@ async fn a_future_dropped_in_mid_signature_costs_no_time_and_does_not_count_agai
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
     let config = config(&server.url(""), key_jwt());
     let (clock, signer, flow) = (Jumping::new(), Slow::default(), shared(&config));
-    let driver = driver(&config).with_clock(clock.clone()).with_signer(signer.clone());
+    let driver =
+        driver(&config).clock(clock.clone()).signer(Arc::new(signer.clone())).build().unwrap();
     for slice in 1..=5 {
         let mut nobody = ();
         let mut drive = pin!(driver.drive(&flow, &mut nobody));
@@ -266,7 +271,7 @@ async fn no_push_is_acknowledged_by_a_flow_whose_end_was_not_saved() {
     let saver = Hanging::default();
     let share = |flow| SharedFlow::with_saver(flow, saver.clone());
     let party =
-        Party::at(&Inbox::new(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
+        Party::at(&Inbox::default(), 1, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Push, share);
     let (mut drive, body) = (party.drive(), denial());
     let token = party.token().await;
     drive.waits().await;
@@ -301,7 +306,7 @@ impl Saver for NeverSaves {
 async fn a_drive_dropped_during_a_save_leaves_the_next_one_free_to_save() {
     let reached = Arc::new(Notify::new());
     let share = |flow| SharedFlow::with_saver(flow, NeverSaves(Arc::clone(&reached)));
-    let party = Party::at(&Inbox::new(), 1, [], DeliveryMode::Ping, share);
+    let party = Party::at(&Inbox::default(), 1, [], DeliveryMode::Ping, share);
     for _ in 0..2 {
         let drive = party.drive();
         tokio::time::timeout(Duration::from_secs(20), reached.notified())
@@ -344,7 +349,7 @@ async fn a_store_that_hangs_costs_no_login() {
     policy.local_timeout = Duration::from_millis(20);
     let config = polling(&server.url(""), policy);
     let flow = SharedFlow::with_saver(flow(&config), HangsLater(AtomicUsize::new(0)));
-    let driver = driver(&config).with_keys(Keys::new(&config));
+    let driver = driver(&config).keys(Keys::new(&config)).build().unwrap();
     let mut slow = Told(Vec::new());
     driver.drive(&flow, &mut slow).await.unwrap();
     // The acknowledgement is tried before the keys are asked for and again before the wait.
@@ -364,7 +369,7 @@ async fn a_drive_is_send() {
     }
     let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
     let config = config(&server.url(""), ClientAuth::None);
-    let driver = driver(&config);
+    let driver = driver(&config).build().unwrap();
     let mut seen = 0;
     let mut count = |_: &Event| seen += 1;
     let within = Duration::from_secs(20);

@@ -57,7 +57,7 @@ async fn a_builder_that_wants_everything_in_the_log_gets_no_secret_there() {
     let config =
         config(&server.url(""), ClientAuth::ClientSecretPost { secret: "sentinel-secret".into() });
     let http = HttpClient::new(|| platform_roots().no_proxy().connection_verbose(true)).unwrap();
-    let driver = Driver::new(Arc::clone(&config), http).with_clock(Jumping::new());
+    let driver = Driver::builder(Arc::clone(&config), http).clock(Jumping::new()).build().unwrap();
     let _ = driver.authenticate(request(), &mut ()).await;
     assert_eq!(server.requests().len(), 2);
     let lines = CAPTURE.lines.lock().unwrap().clone();

@@ -83,9 +83,9 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
     let acts = [answer(200, "", ACKNOWLEDGED), answer(500, "", ""), answer(400, "", DENIED)];
     let op = Arc::new(Server::start(acts));
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
-    let inbox = Inbox::new();
+    let inbox = Inbox::default();
     let http = HttpClient::new(|| platform_roots().no_proxy()).unwrap();
-    let driver = Driver::new(Arc::clone(&config), http).with_inbox(inbox.clone());
+    let driver = Driver::builder(Arc::clone(&config), http).inbox(&inbox).build().unwrap();
     let now = SystemTime::now().into();
     let flow = SharedFlow::new(
         Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap(),
@@ -170,7 +170,7 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
 /// OPM-PSH-05
 #[tokio::test]
 async fn the_body_of_a_call_nobody_waits_for_is_not_read() {
-    let address = serve(example::app(Inbox::new())).await;
+    let address = serve(example::app(Inbox::default())).await;
     let token = "A".repeat(65);
     for fields in [String::new(), bearer(&token), bearer("short")] {
         let head = format!(
@@ -196,7 +196,7 @@ async fn the_body_of_a_call_nobody_waits_for_is_not_read() {
 async fn the_service_mounts_into_hyper_as_it_is() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let endpoint = NotificationService::new(Inbox::new());
+    let endpoint = NotificationService::new(Inbox::default());
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let endpoint = endpoint.clone();

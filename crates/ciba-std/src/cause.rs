@@ -1,10 +1,10 @@
-//! Why an exchange brought no answer.
+//! Why an exchange had no answer.
 
 use std::{error::Error, io, iter};
 
 use ciba_core::fault::Cause;
 
-/// Returns the cause that an I/O error stands for. `is_connecting`: the request was not written
+/// Returns the cause for an I/O error. `is_connecting` says that nothing of the request was written
 /// yet.
 #[must_use]
 pub const fn io_cause(kind: io::ErrorKind, is_connecting: bool) -> Cause {
@@ -13,7 +13,7 @@ pub const fn io_cause(kind: io::ErrorKind, is_connecting: bool) -> Cause {
         io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::AddrNotAvailable => Cause::NoRoute,
-        // The TCP connection was there, so it is the TLS handshake that broke off.
+        // The TCP connection existed, so the TLS handshake broke off.
         _ if is_connecting => Cause::Tls,
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -24,8 +24,8 @@ pub const fn io_cause(kind: io::ErrorKind, is_connecting: bool) -> Cause {
     }
 }
 
-/// Returns an error and its sources, outermost first. Unlike [`Error::source`] it finds what an
-/// [`io::Error`] was made from.
+/// Returns an error and its sources, outermost first, including the error that an [`io::Error`] was
+/// created from, which [`Error::source`] skips.
 pub fn sources<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -20,12 +20,12 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Reads PEM text: the certificate, followed by the chain above it if there is one, and the
-    /// private key (PKCS#8, PKCS#1 or SEC 1, not encrypted).
+    /// Parses PEM text: the certificate, followed by its chain if there is one, and the private
+    /// key (PKCS#8, PKCS#1 or SEC 1, not encrypted).
     ///
     /// # Errors
     ///
-    /// [`CertificateError::Unreadable`].
+    /// [`CertificateError::Unreadable`] if there is no certificate or no private key in it.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
@@ -37,12 +37,12 @@ impl ClientCertificate {
         Ok(Self { chain, key })
     }
 
-    /// Takes DER: the certificate, followed by the chain above it if there is one, and the private
-    /// key in PKCS#8.
+    /// Takes DER: the certificate, followed by its chain if there is one, and the private key in
+    /// PKCS#8.
     ///
     /// # Errors
     ///
-    /// [`CertificateError::Unreadable`].
+    /// [`CertificateError::Unreadable`] if there is no certificate or no private key in it.
     pub fn from_der<C: AsRef<[u8]>>(
         chain: impl IntoIterator<Item = C>,
         key: &[u8],
@@ -57,7 +57,7 @@ impl ClientCertificate {
         Ok(Self { chain, key: PrivatePkcs8KeyDer::from(key.to_vec()).into() })
     }
 
-    /// Returns the certificate and the chain above it.
+    /// Returns the certificate, followed by its chain.
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
@@ -69,19 +69,19 @@ impl ClientCertificate {
         &self.key
     }
 
-    /// Checks that TLS can be set up with it: HTTP libraries find out at the first connection, and
-    /// some of them panic then.
+    /// Checks that TLS can be set up with it. Without this check, HTTP libraries fail at the first
+    /// connection, some of them with a panic.
     ///
     /// # Errors
     ///
-    /// [`CertificateError::Refused`].
+    /// [`CertificateError::Refused`] if not.
     pub fn check(&self, provider: &Arc<CryptoProvider>) -> Result<(), CertificateError> {
         CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), provider)
             .map(drop)
             .map_err(|_| CertificateError::Refused)
     }
 
-    /// Returns certificates and key as one PEM text, for HTTP libraries that take nothing else.
+    /// Returns certificates and key as one PEM text, for HTTP libraries that accept nothing else.
     #[must_use]
     pub fn to_pem(&self) -> Zeroizing<String> {
         let mut pem = Zeroizing::new(String::new());
@@ -101,7 +101,8 @@ impl ClientCertificate {
 /// Appends one PEM object.
 fn armor(pem: &mut Zeroizing<String>, label: &str, der: &[u8]) {
     let inside = Zeroizing::new(STANDARD.encode(der));
-    // Room for all of it: a string that grows leaves its old copy behind, unwiped.
+    // Enough capacity from the start: a string that grows leaves a copy of the key that is not
+    // wiped.
     let mut grown = Zeroizing::new(String::with_capacity(
         pem.len() + inside.len() + 2 * label.len() + "-----BEGIN -----\n\n-----END -----\n".len(),
     ));
@@ -129,14 +130,14 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// A client certificate that cannot be used.
+/// Why a client certificate cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// There is no certificate, or no private key that can be read.
+    /// There is no certificate, or no private key in a supported format.
     Unreadable,
-    /// TLS cannot be set up with it: the key is not that of the certificate, or of a kind that is
-    /// not supported; or it cannot be set up at all.
+    /// TLS cannot be set up with it: the key does not belong to the certificate or is of an
+    /// unsupported type, or TLS cannot be set up at all.
     Refused,
 }
 

@@ -1,4 +1,4 @@
-//! From a few words to a client that is ready: what a builder collects, whatever the HTTP library.
+//! The setup of a client, whatever the HTTP library.
 
 mod builder;
 mod connect_error;
@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use ciba_core::{
     ClientAuth, ClientConfig, ClientConfigBuilder, ClientId, ClientSecret, DeliveryMode, Discovery,
-    Event, Issuer, ProviderMetadata, SoftwareKey,
+    Event, Flow, Issuer, ProviderMetadata, SoftwareKey,
     config::{BasicEncoding, ConfigError, ConfigErrors, Credentials, Registration},
     http::{LoopbackHttp, Url},
     jose::JwsAlgorithm,
@@ -18,72 +18,162 @@ use ciba_core::{
 
 #[cfg(feature = "rustls")]
 use crate::ClientCertificate;
-use crate::{Clock, PromptGuard};
+use crate::{Adapter, Attachment, DriverBuilder, Driving, SharedFlow, driver::Kit};
 
 pub use builder::ClientBuilder;
 pub use connect_error::{ConnectError, Origin};
 
-/// What an adapter adds to a [`ClientBuilder`]: the types of its HTTP library and of its traits,
-/// and the steps that need I/O.
-pub trait Adapter: Sized + 'static {
+/// An adapter with a `Client`: what it adds to a [`ClientBuilder`], and the steps that need
+/// I/O.
+pub trait Connect: Driving {
     /// The builder of the HTTP library.
-    type Http: 'static;
-    /// The trait object of private keys.
-    type Signer: ?Sized + Send + Sync + 'static;
-    /// Where notifications arrive.
-    type Inbox: Clone + Send + Sync + 'static;
-    /// The trait object of what saves a flow.
-    type Saver: ?Sized + 'static;
-    /// What [`ClientBuilder::connect`] returns: a result, or the future of one.
+    type HttpBuilder: 'static;
+    /// The client.
+    type Client: From<ClientBase<Self>>;
+    /// The return type of [`ClientBuilder::connect`]: a result, or the future of one.
     type Connecting;
 
-    /// A private key in memory.
+    /// Returns a signer that holds a private key in memory.
     fn signer(key: SoftwareKey) -> Arc<Self::Signer>;
 
     /// Discovers the provider, configures the client, and fetches the provider's keys.
     fn connect(setup: Result<Setup, ConnectError>, parts: Parts<Self>) -> Self::Connecting;
 }
 
-/// Makes a saver for each new flow.
-pub type NewSaver<A> = Arc<dyn Fn() -> Box<<A as Adapter>::Saver> + Send + Sync>;
-
-/// Sees the events of every flow.
-pub type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
-
 type Configure = Box<dyn FnOnce(ClientConfigBuilder) -> ClientConfigBuilder + Send>;
 type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 
-/// What a client performs its work with.
+/// The certificate authorities to trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those of the platform.
+    #[default]
+    Platform,
+    /// Those of the platform, and those in this PEM text.
+    Extra(Vec<u8>),
+    /// Those in this PEM text, and no others.
+    Only(Vec<u8>),
+}
+
+/// What a client works with.
 #[non_exhaustive]
-pub struct Parts<A: Adapter> {
-    /// Changes the builder of the HTTP library, which has the trusted roots already.
-    pub http: Change<A::Http>,
-    /// The certificates to trust, as PEM; the platform's when there are none.
-    pub authorities: Option<Vec<u8>>,
+pub struct Parts<A: Connect> {
+    /// Changes the builder of the HTTP library, which has the trusted authorities already.
+    pub http: Change<A::HttpBuilder>,
+    /// The certificate authorities to trust.
+    pub authorities: Authorities,
     /// The client certificate.
     #[cfg(feature = "rustls")]
     pub certificate: Option<ClientCertificate>,
-    /// The private key.
-    pub signer: Option<Arc<A::Signer>>,
-    /// Where notifications arrive.
-    pub inbox: Option<A::Inbox>,
-    /// What saves each flow.
-    pub saver: Option<NewSaver<A>>,
-    /// What sees the events of every flow.
-    pub watch: Option<OnEvent>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// What keeps a person from being prompted twice at once.
-    pub guard: Option<PromptGuard>,
+    kit: Kit<A>,
+    flows: EachFlow<A>,
 }
 
-impl<A: Adapter> fmt::Debug for Parts<A> {
+impl<A: Connect> Parts<A> {
+    /// Builds the client.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Lacking`] if the configuration needs something that is not there.
+    pub fn into_client(
+        self,
+        config: Arc<ClientConfig>,
+        http: A::HttpClient,
+    ) -> Result<A::Client, ConnectError> {
+        let driver = DriverBuilder::new(config, http).with_kit(self.kit).build()?;
+        Ok(ClientBase { driver, flows: self.flows }.into())
+    }
+}
+
+impl<A: Connect> fmt::Debug for Parts<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts").finish_non_exhaustive()
     }
 }
 
-/// Who the client is, at which provider, and by which rules: all of a client that needs no I/O.
+/// A client without its I/O: its driver, and what it does for each of its flows.
+///
+/// The `Client` of an adapter dereferences to it.
+pub struct ClientBase<A: Connect> {
+    driver: A::Driver,
+    flows: EachFlow<A>,
+}
+
+/// Saves and watches the flows of a client.
+struct EachFlow<A: Adapter> {
+    saver: Option<NewSaver<A>>,
+    watch: Option<OnEvent>,
+}
+
+/// Makes a saver for a flow.
+type NewSaver<A> = Arc<dyn Fn() -> Saver<A> + Send + Sync>;
+type Saver<A> = Box<<<A as Adapter>::Attachment as Attachment>::Saver>;
+/// Sees the events of a flow.
+type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
+
+impl<A: Connect> ClientBase<A> {
+    /// Returns the driver, which starts, drives and resumes flows.
+    #[must_use]
+    pub const fn driver(&self) -> &A::Driver {
+        &self.driver
+    }
+
+    /// Returns the same client with another watcher, for example one for the screen of one person.
+    #[must_use]
+    pub fn watching(&self, watch: impl Fn(&Event) + Send + Sync + 'static) -> A::Client {
+        let flows = EachFlow { watch: Some(Arc::new(watch)), ..self.flows.clone() };
+        Self { driver: self.driver.clone(), flows }.into()
+    }
+
+    /// Returns the same client with other savers, for example those of one user session. `new`
+    /// makes the saver of each flow.
+    #[must_use]
+    pub fn saving(&self, new: impl Fn() -> Saver<A> + Send + Sync + 'static) -> A::Client {
+        let flows = EachFlow { saver: Some(Arc::new(new)), ..self.flows.clone() };
+        Self { driver: self.driver.clone(), flows }.into()
+    }
+
+    /// Shows an event to the watcher.
+    pub fn event(&self, event: &Event) {
+        self.flows.watch.iter().for_each(|watch| watch(event));
+    }
+
+    /// Shares a flow, with a saver if flows are saved.
+    #[must_use]
+    pub fn share(&self, flow: Flow) -> SharedFlow<A::Attachment> {
+        match &self.flows.saver {
+            Some(new) => SharedFlow::with_saver(flow, new()),
+            None => SharedFlow::new(flow),
+        }
+    }
+}
+
+impl<A: Connect> Clone for ClientBase<A> {
+    fn clone(&self) -> Self {
+        Self { driver: self.driver.clone(), flows: self.flows.clone() }
+    }
+}
+
+impl<A: Connect> fmt::Debug for ClientBase<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBase").field("driver", &*self.driver).finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapter> Default for EachFlow<A> {
+    fn default() -> Self {
+        Self { saver: None, watch: None }
+    }
+}
+
+impl<A: Adapter> Clone for EachFlow<A> {
+    fn clone(&self) -> Self {
+        Self { saver: self.saver.clone(), watch: self.watch.clone() }
+    }
+}
+
+/// The configuration of a client: its identity, its provider and its rules. All of this needs no
+/// I/O.
 pub struct Setup {
     issuer: String,
     client_id: String,
@@ -91,12 +181,13 @@ pub struct Setup {
     preset: Option<Preset>,
     registration: Option<Registration>,
     headers: Vec<(String, String)>,
-    /// The algorithm and the id of the private key; whether it is one in memory, which has no other
-    /// algorithm.
+    /// The algorithm and the id of the private key.
     key: Option<(JwsAlgorithm, Option<Arc<str>>)>,
+    /// The public part of a private key in memory.
     public_key: Option<String>,
     secret: Option<ClientSecret>,
-    /// The one of the two that was given last authenticates the client.
+    /// Whether the secret authenticates the client and not the key: the one that was given last
+    /// does.
     by_secret: bool,
     notified: Option<(DeliveryMode, String)>,
     configure: Vec<Configure>,
@@ -120,12 +211,11 @@ impl Setup {
         }
     }
 
-    /// The fetch of the provider's metadata.
+    /// Returns the fetch of the provider's metadata.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] when the issuer, the client id or a header field cannot be used. Nothing
-    /// was sent.
+    /// [`ConnectError`] if the issuer, the client id or a header field is invalid. Nothing was sent.
     pub fn discovery(&self) -> Result<Discovery, ConnectError> {
         ClientId::new(&self.client_id).map_err(ConfigErrors::from)?;
         let issuer = Issuer::parse_with(&self.issuer, self.loopback)?;
@@ -135,11 +225,11 @@ impl Setup {
         })
     }
 
-    /// The configuration, checked against what the provider offers.
+    /// Returns the configuration, checked against the provider's metadata.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] names everything that is wrong with it.
+    /// [`ConnectError`], which names everything that is wrong with it.
     pub fn configure(self, metadata: ProviderMetadata) -> Result<Arc<ClientConfig>, ConnectError> {
         let client_id = ClientId::new(&self.client_id).map_err(ConfigErrors::from)?;
         let mut builder = match self.preset {
@@ -174,7 +264,7 @@ impl Setup {
         }
         let builder = self.configure.into_iter().fold(builder, |builder, change| change(builder));
         let config = builder.build()?;
-        // A key in memory is imported for one algorithm.
+        // A key in memory signs with the algorithm for which it was imported, and no other.
         if let (Some((algorithm, _)), Some(_)) = (self.key, self.public_key) {
             let member = match config.auth() {
                 ClientAuth::PrivateKeyJwt { algorithm: other, .. } if *other != algorithm => {

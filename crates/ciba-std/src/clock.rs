@@ -7,8 +7,8 @@ use std::{
 
 use ciba_core::Timestamp;
 
-/// Where a driver reads the time. Both drivers use this trait and sleep by means of their own, so
-/// one clock serves blocking and asynchronous tests.
+/// The source of a driver's time. Both drivers use this trait and sleep by their own means, so one
+/// clock serves blocking and asynchronous tests.
 ///
 /// # Examples
 ///

@@ -1,16 +1,16 @@
-//! Where random bytes come from.
+//! Sources of random bytes.
 
 use std::{error::Error, fmt};
 
 use ciba_core::Entropy;
 
-/// A source of random bytes. Only tests need another one than [`SystemEntropy`].
+/// A source of random bytes. Only tests need a source other than [`SystemEntropy`].
 pub trait EntropySource: Send + Sync {
     /// Returns 32 bytes from a cryptographically secure generator, never the same twice.
     ///
     /// # Errors
     ///
-    /// When the generator fails. Never return a weaker value instead.
+    /// [`EntropyError`] if the generator fails. Never return a weaker value instead.
     fn draw(&self) -> Result<Entropy, EntropyError>;
 }
 
@@ -26,7 +26,7 @@ impl EntropySource for SystemEntropy {
     }
 }
 
-/// The generator of random bytes failed. There is no fallback.
+/// The error of a random generator. There is no fallback.
 // REQ-SEC-05
 #[derive(Debug)]
 pub struct EntropyError(Box<dyn Error + Send + Sync>);

@@ -3,56 +3,56 @@
 use std::{error::Error, fmt, io};
 
 use ciba_core::{
-    Failure, config::Lacking, http::Unanswered, machine::MisuseReason, metadata::MetadataError,
-    prompts::PromptRefused, request::RequestError,
+    Failure,
+    http::Unanswered,
+    machine::{MisuseReason, ResumeError},
+    metadata::MetadataError,
+    prompts::PromptRefused,
+    request::RequestError,
 };
 
 use crate::EntropyError;
 
-/// Why a drive stopped before its flow was over. The flow is as it was: mend the cause and drive
-/// on, or cancel it.
+/// Why a drive ended before its flow was over. The flow is intact: remove the cause and drive it
+/// again, or cancel it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DriveError {
     /// The random generator failed; nothing was done with the flow.
     Entropy(EntropyError),
-    /// The flow's state could not be saved while the authentication request may still be sent. The
-    /// next step was not taken and nothing was sent for it: drive the flow again once the store
-    /// works.
+    /// The flow's state could not be saved while the authentication request may still be sent.
+    /// Nothing was sent. Drive the flow again once the store works.
     Save(io::Error),
-    /// The watcher of the blocking driver said so (`Watch::stop`).
+    /// The watcher stopped the drive ([`Watch::stop`](crate::Watch::stop)).
     Stopped,
-    /// The flow needs something that the driver does not have. Nothing was done with the flow.
-    Lacking(Lacking),
-    /// The flow was started with another configuration than the driver's: resume or start it with
-    /// the driver's own. Nothing was done with the flow.
+    /// The flow was started with another configuration than the driver's. Start or resume it with
+    /// the driver. Nothing was done with the flow.
     AnotherConfiguration,
-    /// The driver's inbox serves as many flows as it may. Nothing was done with
-    /// the flow.
+    /// The driver's inbox is full of flows that are being driven. Nothing was done with the flow.
     InboxFull,
     /// The driver's [`PromptGuard`](crate::PromptGuard) does not allow this flow to prompt now; it
     /// says how long another flow for the same person may still run. Nothing was sent.
     PromptRefused(PromptRefused),
-    /// An answer did not belong to the flow: the keys given to the driver are another issuer's.
+    /// An answer belongs to another flow, for example because the driver was given another
+    /// issuer's keys.
     Misuse(MisuseReason),
 }
 
 impl fmt::Display for DriveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Entropy(_) => f.write_str("the flow cannot go on without random bytes"),
+            Self::Entropy(_) => f.write_str("the flow needs random bytes and there are none"),
             Self::Save(_) => f.write_str("the state of the flow could not be saved"),
             Self::Stopped => f.write_str("the wait was stopped"),
-            Self::Lacking(lacking) => lacking.fmt(f),
             Self::AnotherConfiguration => {
                 f.write_str("the flow has another configuration than the driver")
             }
-            Self::InboxFull => f.write_str("the inbox serves as many flows as it may"),
+            Self::InboxFull => f.write_str("the inbox is full"),
             Self::PromptRefused(refused) => refused.fmt(f),
             Self::Misuse(MisuseReason::ForeignKeys) => {
                 f.write_str("the driver's keys are another issuer's")
             }
-            Self::Misuse(_) => f.write_str("an answer did not belong to the flow"),
+            Self::Misuse(_) => f.write_str("an answer belongs to another flow"),
         }
     }
 }
@@ -63,7 +63,6 @@ impl Error for DriveError {
             Self::Entropy(error) => Some(error),
             Self::Save(error) => Some(error),
             Self::Stopped
-            | Self::Lacking(_)
             | Self::AnotherConfiguration
             | Self::InboxFull
             | Self::PromptRefused(_)
@@ -72,12 +71,14 @@ impl Error for DriveError {
     }
 }
 
-/// Why a driver gave no authentication.
+/// Why there is no authentication.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AuthenticateError {
-    /// The request cannot be sent by this client to this provider; nothing was sent.
+    /// This client cannot send the request to its provider. Nothing was sent.
     Request(RequestError),
+    /// The saved flow cannot be resumed. Nothing was sent.
+    Resume(ResumeError),
     /// The flow ended without an authentication.
     Failed(Failure),
     /// The flow could not be driven to its end.
@@ -88,6 +89,7 @@ impl fmt::Display for AuthenticateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Request(_) => "the request cannot be sent",
+            Self::Resume(_) => "the saved flow cannot be resumed",
             Self::Failed(_) => "the person was not authenticated",
             Self::Drive(_) => "the authentication could not be driven to its end",
         })
@@ -98,6 +100,7 @@ impl Error for AuthenticateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Request(error) => Some(error),
+            Self::Resume(error) => Some(error),
             Self::Failed(error) => Some(error),
             Self::Drive(error) => Some(error),
         }
@@ -107,6 +110,12 @@ impl Error for AuthenticateError {
 impl From<RequestError> for AuthenticateError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
+    }
+}
+
+impl From<ResumeError> for AuthenticateError {
+    fn from(error: ResumeError) -> Self {
+        Self::Resume(error)
     }
 }
 
@@ -122,18 +131,18 @@ impl From<EntropyError> for DriveError {
     }
 }
 
-/// Why a provider's metadata could not be had.
+/// Why there is no metadata of a provider.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DiscoverError {
-    /// No answer came.
+    /// There was no answer.
     Unreachable {
-        /// Whether the request left.
+        /// Whether the request was sent.
         how: Unanswered,
-        /// What the HTTP client says about it.
+        /// The error of the HTTP client.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The answer cannot be used.
+    /// The answer is unusable.
     Metadata(MetadataError),
 }
 

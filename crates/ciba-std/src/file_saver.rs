@@ -1,4 +1,4 @@
-//! A file that keeps one flow.
+//! A saver that writes one flow to a file.
 
 use std::{
     error::Error,
@@ -12,22 +12,23 @@ use std::{
 
 use ciba_core::{Snapshot, json::JsonObject};
 
-/// Keeps the state of one flow in a file, so that the flow survives a crash and a restart.
+/// Saves the state of one flow in a file, so that the flow survives a crash and a restart.
 ///
-/// The file is a JSON object with the snapshot in its member `flow`, behind the caller's
+/// The file is a JSON object with the snapshot in its last member `flow`, after the caller's
 /// [notes](Self::with_notes). It holds secrets, so only its owner can read it. Each save writes a
 /// temporary file in the same directory, syncs it, renames it over the old state, and syncs the
 /// directory: after a crash the file holds the old state or the new one, never a part of either.
 /// A state is replaced only by one with a higher [revision](Snapshot::revision).
 ///
-/// Clones are the same saver, which holds a lock on the file until all are dropped. A second one, of this process or another,
-/// is refused: two processes that continue the same flow could prompt a person twice. File systems
-/// that offer no locks, such as some network file systems, cannot refuse it.
+/// Clones are the same saver, which holds a lock on the file until all are dropped. A second saver
+/// for the file, in this process or another, is refused: two processes that continue the same flow
+/// could prompt a person twice. On file systems without locks, such as some network file systems,
+/// it cannot be refused.
 ///
 /// Dropping a saver that never saved anything removes the file that it created.
 ///
-/// It is a `Saver` of both drivers. [`save`](Self::save) blocks; the asynchronous driver calls it
-/// on a thread for blocking work.
+/// It is a `Saver` of both adapters; a `Client` resumes from it with `resume_file`.
+/// [`save`](Self::save) blocks; the asynchronous driver calls it on a thread for blocking work.
 ///
 /// # Examples
 ///
@@ -48,20 +49,20 @@ pub struct FileSaver(Arc<Place>);
 struct Place {
     path: PathBuf,
     held: Mutex<Held>,
-    /// This saver created the file.
+    /// Whether this saver created the file.
     is_new: bool,
 }
 
-/// What is at the path, locked.
+/// The locked file at the path.
 #[derive(Debug)]
 struct Held {
     file: File,
     /// The text that comes before the snapshot.
     before: String,
-    /// The revision of the state in it.
+    /// The revision of the saved state.
     revision: Option<u64>,
-    /// The file was removed. A save that was abandoned may still be on its way, and must not bring
-    /// the secrets back.
+    /// Whether the file was removed. An abandoned save may still run, and must not write the
+    /// secrets again.
     is_removed: bool,
 }
 
@@ -78,14 +79,14 @@ pub struct SavedFlow {
 
 /// The member that holds the snapshot.
 const FLOW: &str = "\"flow\":";
-/// Far above what a flow needs, tokens with photographs included.
+/// Far more than a flow needs, even with photographs in its tokens.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
-/// How often to open a file anew that its holder replaces at the same moment.
+/// How often to open a file that its holder keeps replacing at the same moment.
 const TRIES: u32 = 8;
 
 impl FileSaver {
-    /// Takes a path for a new flow, and finds out whether a state can be written there. An empty
-    /// file is created if there is none.
+    /// Reserves a path for a new flow, and checks that a state can be written there. Creates an
+    /// empty file if there is none.
     ///
     /// # Errors
     ///
@@ -115,7 +116,7 @@ impl FileSaver {
         let found = fs::symlink_metadata(&path).map_err(FileSaverError::Unreadable)?;
         check(&path, &found)?;
         let saver = Self::hold(path, false)?;
-        // By the locked handle: on Windows the lock keeps every other one from reading.
+        // Read through the locked handle: on Windows, the lock blocks reads through any other.
         let mut bytes = Vec::new();
         let read = (&saver.held().file).take(MOST_BYTES + 1).read_to_end(&mut bytes);
         if u64::try_from(read.map_err(FileSaverError::Unreadable)?).is_ok_and(|n| n > MOST_BYTES) {
@@ -130,8 +131,8 @@ impl FileSaver {
         Ok(SavedFlow { saver, snapshot: snapshot.into_bytes(), notes })
     }
 
-    /// Stores these members beside the flow, in place of earlier ones, from the next save on. A
-    /// member named `flow` makes the file unreadable.
+    /// Stores these members beside the flow from the next save on, replacing earlier ones. A member
+    /// named `flow` makes the file unreadable.
     #[must_use]
     pub fn with_notes(self, notes: &JsonObject) -> Self {
         let text = notes.as_json();
@@ -152,8 +153,8 @@ impl FileSaver {
     /// # Errors
     ///
     /// [`io::ErrorKind::AlreadyExists`] if the file holds a state of the same or a higher revision;
-    /// it is unchanged then. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). Any other error of the operating system: the file holds the old state
-    /// or the new one.
+    /// the file is unchanged. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). After any
+    /// other error of the operating system, the file holds the old state or the new one.
     pub fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         let mut held = self.held();
         if held.is_removed {
@@ -167,7 +168,7 @@ impl FileSaver {
             .into_iter()
             .try_for_each(|part| file.write_all(part))
             .and_then(|()| file.sync_all())
-            // Before it is at the path, so that it is never there unlocked.
+            // Locked before the rename, so that the path never has an unlocked file.
             .and_then(|()| lock(&file))
             .and_then(|_| fs::rename(&temporary, self.path()));
         if written.is_err() {
@@ -179,12 +180,12 @@ impl FileSaver {
         sync_directory(self.path())
     }
 
-    /// Removes the file: the flow is over, its result is in safe hands, and its secrets leave the
-    /// disk. Waits for a save that is being written; later ones are refused.
+    /// Removes the file and its secrets. Call it once the flow is over and its result is stored.
+    /// Waits for a save in progress; later saves are refused.
     ///
     /// # Errors
     ///
-    /// Those of the operating system. A file that is already gone is no error.
+    /// The error of the operating system. A file that does not exist any more is not an error.
     pub fn remove(&self) -> io::Result<()> {
         self.held().is_removed = true;
         match fs::remove_file(self.path()) {
@@ -199,7 +200,7 @@ impl FileSaver {
         let held =
             Mutex::new(Held { file, before: "{".to_owned(), revision: None, is_removed: false });
         let saver = Self(Arc::new(Place { path, held, is_new: create }));
-        // Whether it can be replaced shows only by trying.
+        // Only creating a file tells whether the directory allows it.
         temporary(saver.path())
             .and_then(|(path, _)| fs::remove_file(path))
             .map_err(FileSaverError::Unwritable)?;
@@ -212,7 +213,7 @@ impl FileSaver {
 }
 
 impl Place {
-    /// A panic elsewhere leaves a file that is whole.
+    /// A panic elsewhere while the lock was held leaves a complete file.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -234,18 +235,18 @@ impl fmt::Debug for FileSaver {
     }
 }
 
-/// Why a file cannot keep a flow, or cannot be read.
+/// Why a file cannot hold a flow, or cannot be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FileSaverError {
-    /// There is a directory, a device or a symbolic link at the path. A link would be replaced
-    /// itself, and the secrets stay where it led.
+    /// The path is a directory, a device or a symbolic link. A save would replace the link, and
+    /// leave the secrets in the file to which it points.
     NotRegular,
-    /// The file belongs to another user, whose id this is.
+    /// The file belongs to the user with this id.
     Foreign(u32),
-    /// Others can read or change the file; this is its mode.
+    /// The file has this mode, with which other users can read or change it.
     Exposed(u32),
-    /// Another saver holds the file, and its flow is being driven.
+    /// Another saver holds the file.
     InUse,
     /// The file for a new flow is not empty.
     Occupied,
@@ -255,7 +256,7 @@ pub enum FileSaverError {
     Malformed,
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// The file, or another one in its directory, cannot be written.
+    /// The file, or another file in its directory, cannot be written.
     Unwritable(io::Error),
 }
 
@@ -290,7 +291,7 @@ impl fmt::Debug for SavedFlow {
     }
 }
 
-/// The text up to the snapshot, the snapshot, and the members before it.
+/// Splits the file into the text before the snapshot, the snapshot, and the notes.
 fn parts(bytes: &[u8]) -> Option<(String, String, JsonObject)> {
     let object = JsonObject::from_json(std::str::from_utf8(bytes).ok()?).ok()?;
     let flow = object.json("flow")?.to_owned();
@@ -299,8 +300,8 @@ fn parts(bytes: &[u8]) -> Option<(String, String, JsonObject)> {
     Some((before.to_owned(), flow, JsonObject::from_json(&format!("{notes}}}")).ok()?))
 }
 
-/// Opens a file, or creates it for its owner, and locks it until it is closed. `None` if another
-/// saver has it.
+/// Opens a file, or creates it for its owner only, and locks it until it is closed. `None` if
+/// another saver holds it.
 fn hold(path: &Path, create: bool) -> io::Result<Option<File>> {
     for _ in 0..TRIES {
         let mut options = fs::OpenOptions::new();
@@ -318,8 +319,8 @@ fn hold(path: &Path, create: bool) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Locks a file without waiting. `false` if it is locked already; where the file system offers no
-/// locks, no file is.
+/// Locks a file without waiting. Returns `false` if it is locked already, and `true` if the file
+/// system has no locks.
 fn lock(file: &File) -> io::Result<bool> {
     /// `ENOLCK`, which has no [`io::ErrorKind`].
     const NO_LOCKS: i32 =
@@ -336,7 +337,7 @@ fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Whether the file is still the one at this path: its holder replaces it with every save.
+/// Returns whether the file is still the file at this path: its holder replaces it with every save.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(there) => Ok(identity(&there) == identity(&file.metadata()?)),
@@ -352,7 +353,7 @@ fn identity(found: &fs::Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-/// The standard library does not give the file's number there. A file that replaced another was
+/// The standard library does not return the file index on Windows. A file that replaced another was
 /// written later.
 #[cfg(windows)]
 fn identity(found: &fs::Metadata) -> (u64, u64) {
@@ -366,7 +367,7 @@ fn identity(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// Refuses what is no file, belongs to another user, or is accessible to one.
+/// Refuses everything but a regular file of this user that no other user can access.
 fn check(path: &Path, found: &fs::Metadata) -> Result<(), FileSaverError> {
     if !found.is_file() {
         return Err(FileSaverError::NotRegular);
@@ -375,7 +376,7 @@ fn check(path: &Path, found: &fs::Metadata) -> Result<(), FileSaverError> {
     {
         use std::os::unix::fs::MetadataExt as _;
 
-        // A new file belongs to this user, whatever the standard library has no word for.
+        // The standard library cannot return the id of this user, but a new file belongs to it.
         let (probe, ours) = temporary(path).map_err(FileSaverError::Unwritable)?;
         let ours = ours.metadata();
         let _ = fs::remove_file(probe);
@@ -391,10 +392,10 @@ fn check(path: &Path, found: &fs::Metadata) -> Result<(), FileSaverError> {
     Ok(())
 }
 
-/// A new file in the same directory, which only its owner can read from its first moment.
+/// Creates a file in the same directory, which only its owner can ever read.
 fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
-    // Only unlikely to be there already; if it is, creating it fails.
+    // If the name is taken, which is unlikely, creating the file fails.
     let random = RandomState::new().build_hasher().finish();
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
@@ -408,8 +409,8 @@ fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
     Ok((path, file))
 }
 
-/// Makes a rename in the directory of this path durable. Windows opens no directories as files, and
-/// keeps the order of renames itself.
+/// Makes a rename in the directory of this path durable. Windows cannot open directories as files,
+/// and keeps the order of renames itself.
 fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
@@ -420,8 +421,9 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Some file systems sync no directories (EINVAL, ENOTSUP), and some directories can be written but
-/// not opened: then the rename is as durable as it can be there. What a device reports is an error.
+/// Returns whether the error means that the directory cannot be synced at all: some file systems do
+/// not offer it (EINVAL, ENOTSUP), and some directories can be written but not opened. Errors of
+/// the device are errors of the save.
 fn is_not_offered(error: &io::Error) -> bool {
     matches!(
         error.kind(),

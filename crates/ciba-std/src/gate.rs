@@ -1,23 +1,23 @@
-//! The last question before a request leaves.
+//! The last check before a request is sent.
 
 use std::{error::Error, fmt, sync::Arc};
 
-/// Whether a request may leave, asked when the connection stands and nothing but the request is
-/// left to write: making a connection takes time, and the machine may be suspended meanwhile.
+/// Decides whether a request may be sent, once its connection is established and only the request
+/// is left to write. Making a connection takes time, and the machine may be suspended meanwhile.
 #[derive(Clone)]
 pub struct Gate(Arc<dyn Fn() -> bool + Send + Sync>);
 
 impl Gate {
-    /// Makes a gate of a question, usually [`Flow::may_send`](ciba_core::Flow::may_send).
+    /// Creates a gate from a function, usually [`Flow::may_send`](ciba_core::Flow::may_send).
     pub fn new(may_send: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(may_send))
     }
 
-    /// Asks.
+    /// Calls the function.
     ///
     /// # Errors
     ///
-    /// [`Withheld`] when the request must not leave any more.
+    /// [`Withheld`] if the request must not be sent any more.
     pub fn pass(&self) -> Result<(), Withheld> {
         if (self.0)() { Ok(()) } else { Err(Withheld) }
     }
@@ -29,7 +29,7 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// It was too late to send a request, or its flow was cancelled.
+/// The error of a request that was not sent because it was too late or its flow was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Withheld;
 

@@ -9,28 +9,28 @@ use std::{
 use ciba_core::http::{Headers, Url};
 
 /// How long an idle connection is kept. Load balancers close idle connections after 30 s or more,
-/// and some firewalls drop them without a word.
+/// and some firewalls drop them silently.
 pub const KEPT_IDLE: Duration = Duration::from_secs(20);
 
-/// The number of idle connections that are kept for each host: flows that poll at the same moment
-/// reuse as many, and the others pay a handshake each.
+/// The number of idle connections that are kept for each host. If more flows poll at the same
+/// moment, the others need a handshake each.
 pub const KEPT_PER_HOST: usize = 128;
 
-/// The number of origins that are remembered: those of a provider are few.
+/// The number of origins that are remembered. A provider has few.
 const ORIGINS: usize = 64;
 
-/// How exactly a server keeps to the time-out that it announces.
+/// How far a server may deviate from the time-out that it announces.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// What is known about the kept connections to each origin. Clones share it.
+/// Decides whether a kept connection to an origin may be used. Clones share their knowledge.
 ///
-/// A request that is written to a connection while the server closes it is lost. It is asked again
-/// after its interval, so two rules keep such losses apart:
-/// - a server that announces how long it keeps an idle connection (`Keep-Alive: timeout=5`) is sent
-///   nothing over a kept connection around that instant. Five seconds are a usual time-out and the
-///   usual interval of polls;
-/// - after a loss, nothing goes over a kept connection until those that are idle now are closed: a
-///   firewall or a server that restarts breaks all of them at once.
+/// A request that is written to a connection while the server closes it is lost, and sent again
+/// after its interval. Two rules keep this from happening again and again:
+/// - if a server announces how long it keeps an idle connection (`Keep-Alive: timeout=5`), no kept
+///   connection is used around that time. Five seconds is a common time-out and the usual polling
+///   interval;
+/// - after a loss, no kept connection is used until those that are idle now are closed, because a
+///   firewall or a restarted server breaks all of them at once.
 #[derive(Debug, Clone, Default)]
 pub struct KeptConnections(Arc<Mutex<Vec<Origin>>>);
 
@@ -39,9 +39,9 @@ struct Origin {
     scheme: &'static str,
     host: String,
     port: u16,
-    /// When the server may be closing the connection used last.
+    /// When the server may close the connection that was used last.
     closing: Range<Instant>,
-    /// Nothing goes over a kept connection before this.
+    /// No kept connection is used before this time.
     distrusted: Instant,
 }
 
@@ -52,12 +52,12 @@ impl KeptConnections {
         self.may_use_at(url, Instant::now())
     }
 
-    /// An answer came over a kept connection.
+    /// Notes that an answer arrived over a kept connection.
     pub fn answered(&self, url: &Url, headers: &Headers) {
         self.answered_at(url, headers, Instant::now());
     }
 
-    /// A request over a kept connection was lost.
+    /// Notes that a request over a kept connection was lost.
     pub fn lost(&self, url: &Url) {
         self.lost_at(url, Instant::now());
     }
@@ -73,7 +73,7 @@ impl KeptConnections {
         let closing = timeout.map_or(now..now, |timeout| {
             now + timeout.saturating_sub(TOLERANCE)..now + timeout + TOLERANCE
         });
-        // Most servers announce nothing, and need no entry.
+        // Most servers announce nothing. They need no entry.
         let mut origins = self.lock();
         if let Some(origin) = origins.iter_mut().find(|origin| origin.is_of(url)) {
             origin.closing = closing;
@@ -93,7 +93,7 @@ impl KeptConnections {
         }
     }
 
-    /// A panic elsewhere while the lock was held leaves a table that is whole.
+    /// A panic elsewhere while the lock was held leaves a consistent table.
     fn lock(&self) -> MutexGuard<'_, Vec<Origin>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,7 +115,8 @@ impl Origin {
     }
 }
 
-/// The oldest is evicted: at worst a request meets a dead connection and is asked again.
+/// Adds an origin and evicts the oldest if the table is full. At worst, a request for the evicted
+/// origin is lost on a dead connection and sent again.
 fn remember(origins: &mut Vec<Origin>, origin: Origin) {
     if origins.len() >= ORIGINS {
         origins.remove(0);
@@ -123,8 +124,8 @@ fn remember(origins: &mut Vec<Origin>, origin: Origin) {
     origins.push(origin);
 }
 
-/// The time-out that a header field `Keep-Alive` announces. At most an hour: what is longer than
-/// connections are kept says nothing.
+/// Parses the time-out in a header field `Keep-Alive`. Clamped to an hour, far longer than
+/// connections are kept.
 fn timeout(field: &str) -> Option<Duration> {
     let seconds = field.split(',').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -9,7 +9,7 @@ use ciba_core::{
 
 use crate::Clock;
 
-/// The keys of one issuer: one value per configuration, shared by all its flows.
+/// The public keys of one issuer. Create one value for each configuration, shared by all its flows.
 #[derive(Debug)]
 pub struct Keys(Source);
 
@@ -21,13 +21,13 @@ enum Source {
 }
 
 impl Keys {
-    /// Keys that are fetched on demand and cached for as long as the provider allows.
+    /// Creates keys that are fetched on demand and cached for as long as the provider allows.
     #[must_use]
     pub fn new(config: &Arc<ClientConfig>) -> Self {
         Self(Source::Fetched(Box::new(Mutex::new(JwksCache::new(config)))))
     }
 
-    /// A fixed set, for a provider that publishes none.
+    /// Creates a fixed set, for a provider that publishes none.
     #[must_use]
     pub const fn pinned(keys: KeySet) -> Self {
         Self(Source::Pinned(keys))
@@ -52,10 +52,10 @@ impl Keys {
         }
     }
 
-    /// Takes one step towards the answer to a flow's question. Send what it returns, give the
-    /// outcome to [`Self::fetched`], and ask again with the same question. Of many flows that ask at
-    /// once one fetches; the others are told to ask again shortly. Dropping the request lets the
-    /// next one who asks fetch.
+    /// Takes one step towards the answer to a flow's question. Send the request that it returns,
+    /// pass the outcome to [`Self::fetched`], and ask again with the same question. If many flows
+    /// ask at once, one fetches and the others are told to ask again shortly. If the request is
+    /// dropped, the next flow that asks fetches.
     pub fn step(
         &self,
         mut question: KeySetRequest,
@@ -82,12 +82,12 @@ impl Keys {
         }
     }
 
-    /// Returns a fetch that is due before any flow asks for the keys, if there is one. Give its
+    /// Returns a fetch that is due before any flow asks for the keys, if there is one. Pass its
     /// outcome to [`Self::fetched`] and ask again.
     ///
     /// # Errors
     ///
-    /// [`ExchangeProblem`] when the keys cannot be had now; a flow would ask again.
+    /// [`ExchangeProblem`] if the keys are unavailable now. A flow would ask again.
     pub fn prefetch(&self, clock: &dyn Clock) -> Result<Option<Sending>, ExchangeProblem> {
         let Source::Fetched(cache) = &self.0 else { return Ok(None) };
         loop {
@@ -108,7 +108,7 @@ impl Keys {
     /// Takes the outcome of a fetch.
     pub fn fetched(&self, answer: Input, clock: &dyn Clock) {
         if let Source::Fetched(cache) = &self.0 {
-            // It is this cache's own, so there is nothing to refuse.
+            // The cache asked for this fetch, so it has nothing to refuse.
             let _ = lock(cache).handle(answer, clock.now());
         }
     }
@@ -124,7 +124,7 @@ pub enum KeyStep {
     Fetch(Sending, KeySetRequest),
 }
 
-/// A panic elsewhere while the lock was held leaves at worst an old set behind.
+/// A panic elsewhere while the lock was held leaves an old set at worst.
 fn lock(cache: &Mutex<JwksCache>) -> MutexGuard<'_, JwksCache> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }

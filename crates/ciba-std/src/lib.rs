@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod adapter;
 mod cause;
 #[cfg(feature = "rustls")]
 mod certificate;
 mod client;
 mod clock;
+mod drive;
+mod driver;
 mod entropy;
 mod error;
+mod exchange;
 mod file_saver;
 mod flow;
 mod gate;
@@ -16,22 +20,30 @@ mod prompts;
 mod routing;
 #[cfg(feature = "rustls")]
 mod tls;
+mod watch;
 
 pub use ciba_core;
 
+pub use adapter::Adapter;
 pub use cause::{io_cause, sources};
 #[cfg(feature = "rustls")]
 pub use certificate::{CertificateError, ClientCertificate};
-pub use client::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Origin, Parts, Setup};
+pub use client::{
+    Authorities, ClientBase, ClientBuilder, Connect, ConnectError, Origin, Parts, Setup,
+};
 pub use clock::{Clock, SystemClock};
+pub use drive::{Drive, Outgoing, Signing, Step};
+pub use driver::{DriverBase, DriverBuilder, Driving};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
 pub use error::{AuthenticateError, DiscoverError, DriveError};
+pub use exchange::{CONNECT_TIMEOUT, ExchangeBegun, LineState, Lines, Terms, USER_AGENT, answer};
 pub use file_saver::{FileSaver, FileSaverError, SavedFlow};
-pub use flow::LockedFlow;
+pub use flow::{Attachment, LockedFlow, Saving, SharedFlow};
 pub use gate::{Gate, Withheld};
 pub use kept::{KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 pub use keys::{KeyStep, Keys};
 pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};
-pub use routing::{Registration, Routed, Routing};
+pub use routing::{Delivery, INBOX_CAPACITY, ReplyStep, Routed, Routing};
 #[cfg(feature = "rustls")]
 pub use tls::{CaError, read_authorities, tls_cause};
+pub use watch::{SignerError, Watch, on_event};

@@ -19,12 +19,13 @@ pub const GUARD_CAPACITY: usize = 65_536;
 /// Allows one running flow for each hint and issuer; a second one is refused before anything is
 /// sent.
 ///
-/// Give the same guard to every driver of a process (`Driver::with_prompt_guard`); clones are the
-/// same guard. A flow holds its place from its first drive until it is over, its `SharedFlow` is
+/// Give the same guard to every driver of a process
+/// ([`DriverBuilder::prompt_guard`](crate::DriverBuilder::prompt_guard)); clones are the same
+/// guard. A flow holds its place from its first drive until it is over, its `SharedFlow` is
 /// dropped, or its time is up.
 ///
-/// The guard is kept in memory and knows the flows of one process only: if several machines serve
-/// the same persons, put a shared guard in front of it. A flow that is resumed after its request
+/// The guard is kept in memory and knows the flows of one process only. If several machines serve
+/// the same persons, add a shared guard in front of it. A flow that is resumed after its request
 /// was acknowledged is not in it, because a saved flow no longer holds the hint.
 #[derive(Clone)]
 pub struct PromptGuard(Arc<Mutex<RunningPrompts>>);
@@ -34,30 +35,30 @@ impl PromptGuard {
     ///
     /// # Errors
     ///
-    /// [`EntropyError`] when the system has no random bytes.
+    /// [`EntropyError`] if the system has no random bytes.
     pub fn new() -> Result<Self, EntropyError> {
         Ok(Self::with_capacity(GUARD_CAPACITY, SystemEntropy.draw()?))
     }
 
-    /// Creates a guard for this many running flows; `entropy` becomes the key under which it knows
-    /// persons.
+    /// Creates a guard for this many running flows. `entropy` becomes the key of the hashes by
+    /// which it identifies persons.
     #[must_use]
     pub fn with_capacity(flows: usize, entropy: Entropy) -> Self {
         Self(Arc::new(Mutex::new(RunningPrompts::with_capacity(flows, entropy))))
     }
 
-    /// Takes the place of the person a flow is about to prompt. `None`: the flow prompts nobody any
-    /// more.
+    /// Takes the place of the person whom a flow is about to prompt. `None` if the flow will not
+    /// prompt a person any more.
     ///
     /// # Errors
     ///
-    /// [`PromptRefused`] when another flow has that place.
+    /// [`PromptRefused`] if another flow has that place.
     pub fn enter(&self, flow: &Flow, now: Timestamp) -> Result<Option<Prompting>, PromptRefused> {
         let place = self.lock().enter(flow, now)?;
         Ok(place.map(|place| Prompting { guard: self.clone(), place: Some(place) }))
     }
 
-    /// A panic elsewhere while the lock was held leaves a table that is whole.
+    /// A panic elsewhere while the lock was held leaves a consistent table.
     fn lock(&self) -> MutexGuard<'_, RunningPrompts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +78,7 @@ pub struct Prompting {
 }
 
 impl Prompting {
-    /// Extends the place to the time that the flow may still run; call it after every step.
+    /// Extends the place to the time that the flow may still run. Call it after every step.
     pub fn keep(&self, flow: &Flow, now: Timestamp) {
         if let Some(place) = &self.place {
             self.guard.lock().keep(place, flow, now);

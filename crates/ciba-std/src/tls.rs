@@ -1,4 +1,4 @@
-//! Certificate authorities, and what rustls says about a failed handshake.
+//! Certificate authorities, and the causes of failed handshakes.
 
 use std::{error::Error, fmt};
 
@@ -8,22 +8,22 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-/// Reads the certificates of a PEM file, to be trusted as authorities.
+/// Parses the certificates in a PEM text, to be trusted as authorities.
 ///
 /// # Errors
 ///
-/// When there is no certificate in it, or one that cannot be used.
+/// [`CaError`] if there is no certificate in it, or one that cannot be used.
 pub fn read_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CaError> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| CaError)?;
-    // HTTP libraries skip one that they cannot read, and fail at the first connection.
+    // HTTP libraries skip certificates that they cannot read, and fail at the first connection.
     for certificate in &certificates {
         RootCertStore::empty().add(certificate.clone()).map_err(|_| CaError)?;
     }
     if certificates.is_empty() { Err(CaError) } else { Ok(certificates) }
 }
 
-/// A PEM file without a certificate that can be used.
+/// The error for a PEM text without a usable certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaError;
 
@@ -35,7 +35,7 @@ impl fmt::Display for CaError {
 
 impl Error for CaError {}
 
-/// Returns the cause that an error of rustls stands for.
+/// Returns the cause for an error of rustls.
 #[must_use]
 pub fn tls_cause(error: &rustls::Error) -> Cause {
     match error {

@@ -122,14 +122,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     // Once per process: the inbox, the endpoint that fills it, and the driver that has it.
-    let inbox = Inbox::new();
+    let inbox = Inbox::default();
     let filled = inbox.clone();
     let listener = TcpListener::bind("127.0.0.1:8080")?;
     thread::spawn(move || serve(listener, filled));
 
     let client = Client::builder(issuer, client_id)
         .client_secret(env::var("CLIENT_SECRET")?)
-        .notified(DeliveryMode::Ping, endpoint, inbox)
+        .notified(DeliveryMode::Ping, endpoint, &inbox)
         .watch(|event| println!("{event:?}"))
         .connect()?;
 

@@ -1,17 +1,18 @@
-//! Why an exchange brought no answer: what ureq and rustls say, as a [`Cause`].
+//! Why an exchange had no answer: the errors of ureq and rustls as a [`Cause`].
 
 use ciba_core::{fault::Cause, http::Unanswered};
 use ciba_std::{Withheld, io_cause};
 use ureq::Timeout;
 
-use crate::connector::Mark;
+use crate::progress::Mark;
 
-/// Whether the request left is what the connector saw: ureq reports refused connections and answers
-/// that broke off alike. A TLS alert about the client certificate comes before a server reads
-/// anything: under TLS 1.3 it looks at the certificate when the client already writes its request,
-/// and reads none of it after refusing. An alert that cannot be read any more, because the system
-/// threw it away when the connection was reset, is as none: whether the request was read is not
-/// known then.
+/// Decides whether the request was sent by what the connector noted: ureq's errors do not tell a
+/// refused connection from an answer that broke off.
+///
+/// After a TLS alert about the client certificate, the request was not read: under TLS 1.3 a server
+/// verifies the certificate while the client already writes its request, and reads nothing after
+/// refusing. If the system discarded the alert because the connection was reset, it is unknown
+/// whether the request was read.
 pub(crate) fn unanswered(error: &ureq::Error, mark: Mark) -> Unanswered {
     let cause = cause(error, mark);
     let is_unread = matches!(cause, Cause::ClientCertificate(_)) && mark != Mark::Reading;
@@ -49,17 +50,17 @@ fn cause(error: &ureq::Error, mark: Mark) -> Cause {
     }
 }
 
-/// What a connection through a proxy failed of, before any TLS with the provider.
+/// Returns why a connection through a proxy failed, before any TLS with the provider.
 fn proxy_cause(error: &ureq::Error) -> Cause {
     match error {
         ureq::Error::Timeout(_) => Cause::ConnectTimeout,
-        // There is no type for the status; a test watches the words.
+        // The status is only in the message; a test checks the message.
         ureq::Error::ConnectProxyFailed(why) if why.contains("407") => Cause::ProxyCredentials,
         _ => Cause::Proxy,
     }
 }
 
-/// An [`io::Error`] hides the error it was made from.
+/// Returns the error of rustls, which an [`io::Error`] may hide.
 #[cfg(feature = "rustls-no-provider")]
 fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
     match error {

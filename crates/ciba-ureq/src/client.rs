@@ -1,25 +1,24 @@
-//! The client: for most programs the only type they need.
+//! The client: the only type that most programs need.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
-use ciba_core::{AuthRequest, Authentication, Event, Flow, SoftwareKey};
-use ciba_std::{Adapter, ClientBuilder, ConnectError, NewSaver, OnEvent, Parts, Setup};
+use ciba_core::{AuthRequest, Authentication, Event, SoftwareKey};
+use ciba_std::{
+    Adapter, ClientBase, ClientBuilder, Connect, ConnectError, Driving, Parts, SavedFlow, Setup,
+};
 use ureq::{config::ConfigBuilder, typestate::AgentScope};
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, Inbox, Saver, SharedFlow, Signer, adapter::Ureq,
-    http::discover_with,
+    AuthenticateError, Driver, HttpClient, SharedFlow, Signer, Ureq, http::discover_with,
+    shared::Store,
 };
 
-/// Authenticates people at one provider. Clones share connections and keys.
+/// Authenticates persons at one provider. Clones share connections and keys.
 ///
-/// For everything beyond that, such as a wait that can be stopped, see [`Self::driver`].
-#[derive(Clone)]
-pub struct Client {
-    driver: Driver,
-    saver: Option<NewSaver<Ureq>>,
-    watch: Option<OnEvent>,
-}
+/// It dereferences to [`ClientBase`], which returns the driver, for stopping or cancelling a flow,
+/// and the same client with another watcher or other savers.
+#[derive(Debug, Clone)]
+pub struct Client(ClientBase<Ureq>);
 
 impl Client {
     /// Begins a client at the provider with this issuer URL.
@@ -42,7 +41,7 @@ impl Client {
         ClientBuilder::from_json(json)
     }
 
-    /// Asks the provider to authenticate a person, and waits for the result.
+    /// Requests the authentication of a person and waits for the result.
     ///
     /// # Errors
     ///
@@ -51,44 +50,69 @@ impl Client {
         &self,
         request: impl Into<AuthRequest>,
     ) -> Result<Box<Authentication>, AuthenticateError> {
-        let flow = self.shared(self.driver.start(request.into())?);
-        let mut watch = |event: &Event| self.watch.iter().for_each(|watch| watch(event));
-        self.driver.drive(&flow, &mut watch)?;
+        let flow = self.driver().start(request.into())?;
+        self.finish(&self.share(flow))
+    }
+
+    /// Resumes a saved flow and waits for the result. Later states are saved by the client's saver,
+    /// if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`], [`AuthenticateError::Resume`] if the snapshot cannot be resumed.
+    pub fn resume(&self, snapshot: &[u8]) -> Result<Box<Authentication>, AuthenticateError> {
+        let flow = self.driver().resume(snapshot)?;
+        self.finish(&self.share(flow))
+    }
+
+    /// Resumes the flow that [`FileSaver::open`](crate::FileSaver::open) found in a file and waits
+    /// for the result. Later states are saved in the same file, not by the client's saver.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`], [`AuthenticateError::Resume`] if the flow cannot be resumed.
+    pub fn resume_file(&self, saved: SavedFlow) -> Result<Box<Authentication>, AuthenticateError> {
+        let flow = self.driver().resume(&saved.snapshot)?;
+        self.finish(&SharedFlow::with_saver(flow, saved.saver))
+    }
+
+    fn finish(&self, flow: &SharedFlow) -> Result<Box<Authentication>, AuthenticateError> {
+        self.driver().drive(flow, &mut |event: &Event| self.event(event))?;
         flow.finish().map_err(AuthenticateError::Failed)
-    }
-
-    /// Returns the same client with another watcher, for example one for the screen of one person.
-    #[must_use]
-    pub fn watching(&self, watch: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self { watch: Some(Arc::new(watch)), ..self.clone() }
-    }
-
-    /// Returns the driver, which starts, drives and resumes flows.
-    #[must_use]
-    pub const fn driver(&self) -> &Driver {
-        &self.driver
-    }
-
-    /// The flow, saved when the client has a saver.
-    fn shared(&self, flow: Flow) -> SharedFlow {
-        match &self.saver {
-            Some(new) => SharedFlow::with_saver(flow, new()),
-            None => SharedFlow::new(flow),
-        }
     }
 }
 
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("driver", &self.driver).finish_non_exhaustive()
+impl Deref for Client {
+    type Target = ClientBase<Ureq>;
+
+    fn deref(&self) -> &ClientBase<Ureq> {
+        &self.0
+    }
+}
+
+impl From<ClientBase<Ureq>> for Client {
+    fn from(base: ClientBase<Ureq>) -> Self {
+        Self(base)
     }
 }
 
 impl Adapter for Ureq {
-    type Http = ConfigBuilder<AgentScope>;
+    type HttpClient = HttpClient;
     type Signer = dyn Signer;
-    type Inbox = Inbox;
-    type Saver = dyn Saver;
+    type Attachment = Store;
+
+    fn has_certificate(http: &HttpClient) -> bool {
+        http.lines.has_certificate()
+    }
+}
+
+impl Driving for Ureq {
+    type Driver = Driver;
+}
+
+impl Connect for Ureq {
+    type HttpBuilder = ConfigBuilder<AgentScope>;
+    type Client = Client;
     type Connecting = Result<Client, ConnectError>;
 
     fn signer(key: SoftwareKey) -> Arc<dyn Signer> {
@@ -98,35 +122,24 @@ impl Adapter for Ureq {
     fn connect(setup: Result<Setup, ConnectError>, parts: Parts<Self>) -> Self::Connecting {
         let setup = setup?;
         let discovery = setup.discovery()?;
-        let (change, roots) = (Arc::clone(&parts.http), roots(parts.authorities.as_deref())?);
-        let http = HttpClient::new(move || change(roots())).map_err(ConnectError::http)?;
-        #[cfg(feature = "rustls-no-provider")]
-        let http = match &parts.certificate {
-            Some(shown) => http.with_certificate(shown.clone()).map_err(ConnectError::http)?,
-            None => http,
-        };
+        let http = http(&parts)?;
         let config = setup.configure(discover_with(&http, &discovery)?)?;
-        let driver = Driver::new(config, http).with_parts(&parts);
-        if let Some(lacking) = driver.lacks() {
-            return Err(lacking.into());
-        }
-        driver.fetch_keys()?;
-        Ok(Client { driver, saver: parts.saver, watch: parts.watch })
+        let client = parts.into_client(config, http)?;
+        client.driver().fetch_keys()?;
+        Ok(client)
     }
 }
 
-type Roots = Box<dyn Fn() -> ConfigBuilder<AgentScope> + Send + Sync>;
-
-/// Makes settings that trust the given authorities, or those of the platform.
-fn roots(authorities: Option<&[u8]>) -> Result<Roots, ConnectError> {
+fn http(parts: &Parts<Ureq>) -> Result<HttpClient, ConnectError> {
+    let change = Arc::clone(&parts.http);
     #[cfg(feature = "rustls-no-provider")]
-    return match authorities {
-        Some(pem) => Ok(Box::new(crate::http::with_ca(pem).map_err(ConnectError::http)?)),
-        None => Ok(Box::new(crate::http::platform_roots)),
-    };
+    let trusting = crate::tls::trusting(&parts.authorities).map_err(ConnectError::http)?;
     #[cfg(not(feature = "rustls-no-provider"))]
-    {
-        let _ = authorities;
-        Ok(Box::new(ureq::Agent::config_builder))
+    let trusting = ureq::Agent::config_builder;
+    let client = HttpClient::new(move || change(trusting())).map_err(ConnectError::http)?;
+    #[cfg(feature = "rustls-no-provider")]
+    if let Some(certificate) = &parts.certificate {
+        return client.with_certificate(certificate.clone()).map_err(ConnectError::http);
     }
+    Ok(client)
 }

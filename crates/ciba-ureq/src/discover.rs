@@ -1,17 +1,15 @@
 //! The provider's metadata.
 
 use ciba_core::{Discovery, Issuer, ProviderMetadata, metadata::DiscoveryAddress};
+use ciba_std::{DiscoverError, Terms};
 
-use crate::{
-    HttpClient,
-    http::{DiscoverError, Terms},
-};
+use crate::HttpClient;
 
 /// Fetches a provider's metadata and checks that it is this issuer's.
 ///
 /// # Errors
 ///
-/// [`DiscoverError`]; nothing of the document is used then.
+/// [`DiscoverError`]; nothing of the document is used.
 pub fn discover(
     http: &HttpClient,
     issuer: Issuer,
@@ -20,23 +18,18 @@ pub fn discover(
     discover_with(http, &Discovery::new(issuer, address))
 }
 
-/// Fetches a provider's metadata as [`discover`] does, with what was set on the [`Discovery`]:
-/// header fields, for example.
+/// Fetches a provider's metadata as [`discover`] does, with the settings of the [`Discovery`], for
+/// example header fields.
 ///
 /// # Errors
 ///
-/// [`DiscoverError`]; nothing of the document is used then.
+/// [`DiscoverError`]; nothing of the document is used.
 pub fn discover_with(
     http: &HttpClient,
     discovery: &Discovery,
 ) -> Result<ProviderMetadata, DiscoverError> {
-    let request = discovery.request();
-    let terms = Terms {
-        is_kept: true,
-        timeout: discovery.timeout(),
-        max_response: discovery.max_response(),
-    };
-    let exchange = http.anonymous().explained(&request, &terms);
-    let response = exchange.map_err(|(how, source)| DiscoverError::Unreachable { how, source })?;
+    let (line, request) = (http.lines.anonymous(), discovery.request());
+    let response = line.attempt(&request, &Terms::from(discovery));
+    let response = response.map_err(|(how, source)| DiscoverError::Unreachable { how, source })?;
     discovery.process(&response).map_err(DiscoverError::Metadata)
 }

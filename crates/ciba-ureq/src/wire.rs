@@ -1,6 +1,6 @@
-//! The transport below TLS. A server that refuses a client certificate says so in an alert and
-//! closes the connection at once; what this side still writes then fails, and the alert must be
-//! read all the same.
+//! The transport below TLS. A server that refuses a client certificate sends an alert and closes
+//! the connection at once. Later writes of this side then fail, and the alert has to be read all
+//! the same.
 
 use std::{cell::Cell, io, time::Duration};
 
@@ -14,33 +14,36 @@ use ureq::{
     },
 };
 
-use crate::connector::{self, copy};
+use crate::{
+    details::copy,
+    progress::{Mark, mark, reach},
+};
 
-/// How long a server has after the handshake to say what it thinks of the client certificate.
+/// How long a server has after the handshake to refuse the client certificate.
 const VERDICT: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Listening {
-    /// Reads as they are asked for.
+    /// Every read is performed.
     Always,
-    /// One more read.
+    /// The next read is performed.
     Once,
-    /// No more, as if nothing came.
+    /// Reads time out at once.
     NoMore,
 }
 
 thread_local! {
-    /// A transport cannot be reached through the TLS above it; ureq does all its reading and
-    /// writing in the thread that called it.
+    /// The transport cannot be reached through the TLS above it. ureq reads and writes in the
+    /// thread that called it.
     static LISTENING: Cell<Listening> = const { Cell::new(Listening::Always) };
-    /// Whether the last that was done was a write.
+    /// Whether the last operation was a write.
     static WROTE_LAST: Cell<bool> = const { Cell::new(false) };
 }
 
 /// ureq's own connector, in two halves.
 #[derive(Debug, Default)]
 pub(crate) struct WireConnector {
-    /// For all but rustls, which it has too.
+    /// For everything but TLS with rustls.
     whole: DefaultConnector,
     tls: RustlsConnector,
 }
@@ -62,16 +65,18 @@ impl Connector for WireConnector {
         let is_proxied =
             details.config.proxy().is_some_and(|proxy| !proxy.is_no_proxy(details.uri));
         let wire = wire.inspect_err(|_| {
-            if is_proxied {
-                connector::tunnel_failed();
+            // The name of the proxy itself was not found: that remains the mark.
+            if is_proxied && mark() != Mark::Resolving {
+                reach(Mark::Tunnelling);
             }
         })?;
         let Some(made) = self.tls.connect(details, wire.map(Wire::new))? else { return Ok(None) };
         let mut made: Box<dyn Transport> = Box::new(made);
-        // Under TLS 1.3 the client has the last word in a handshake, and the server looks at its
-        // certificate only then. What comes first is a session ticket or an alert. Nothing of the
-        // request was written yet, so whatever is wrong, it is unsent. Linux keeps what came before
-        // a connection was reset; other systems throw away what was not read by then.
+        // Under TLS 1.3 the client sends the last message of a handshake, and the server verifies
+        // its certificate only then. The server's next message is a session ticket or an alert.
+        // Nothing of the request was written yet, so it counts as not sent whatever goes wrong.
+        // Linux keeps what arrived before a connection was reset; other systems discard what was
+        // not read by then.
         if tls.client_cert().is_some() && WROTE_LAST.get() {
             hear_verdict(&mut *made)?;
         }
@@ -79,8 +84,8 @@ impl Connector for WireConnector {
     }
 }
 
-/// The address of the connection that TLS is spoken over, which ureq is to make and leave as it is.
-/// Everything else about the connection, such as the proxy, depends on host and port alone.
+/// Returns an address for which ureq makes the connection below TLS and adds nothing to it. All
+/// other properties of the connection, such as the proxy, depend on host and port only.
 fn below_tls(uri: &Uri) -> Option<Uri> {
     if uri.scheme_str() != Some("https") {
         return None;
@@ -89,6 +94,8 @@ fn below_tls(uri: &Uri) -> Option<Uri> {
     Uri::builder().scheme("http").authority(authority).path_and_query("/").build().ok()
 }
 
+/// Waits for the server's next message, so that a refused certificate is known before the request
+/// is written.
 fn hear_verdict(made: &mut dyn Transport) -> Result<(), ureq::Error> {
     LISTENING.set(Listening::Once);
     let heard = made.await_input(NextTimeout { after: VERDICT.into(), ..NextTimeout::default() });
@@ -112,8 +119,8 @@ fn is_timeout(error: &ureq::Error) -> bool {
     }
 }
 
-/// A connection that says that a write failed only when there is nothing left to read: rustls would
-/// not read on after it.
+/// A connection that reports a failed write only when there is nothing left to read: rustls would
+/// not read after it.
 #[derive(Debug)]
 struct Wire {
     connection: Box<dyn Transport>,
@@ -167,7 +174,7 @@ impl Transport for Wire {
     }
 }
 
-/// Closed by the other side, so that no read waits any more.
+/// Returns whether the other side closed the connection, so that no read blocks any more.
 fn is_closed(error: &ureq::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     matches!(error, ureq::Error::Io(error) if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))

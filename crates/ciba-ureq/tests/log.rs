@@ -69,7 +69,8 @@ fn nothing_is_sent_while_the_library_would_show_it_in_the_log() {
         };
         let config = config(&server.url(""), auth);
         let http = HttpClient::new(|| platform_roots().proxy(None)).unwrap();
-        let driver = Driver::new(Arc::clone(&config), http).with_clock(Jumping::new());
+        let driver =
+            Driver::builder(Arc::clone(&config), http).clock(Jumping::new()).build().unwrap();
         let ended = driver.authenticate(request(), &mut ()).unwrap_err();
         assert_eq!(
             matches!(ended, AuthenticateError::Failed(Failure::Unreachable(_))),

@@ -68,9 +68,9 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
     let acts = [answer(200, "", ACKNOWLEDGED), answer(500, "", ""), answer(400, "", DENIED)];
     let op = Server::start(acts);
     let config = notified(&op.url(""), DeliveryMode::Ping, without_backstop());
-    let inbox = Inbox::new();
+    let inbox = Inbox::default();
     let http = HttpClient::new(|| platform_roots().proxy(None)).unwrap();
-    let driver = Driver::new(Arc::clone(&config), http).with_inbox(inbox.clone());
+    let driver = Driver::builder(Arc::clone(&config), http).inbox(&inbox).build().unwrap();
     let now = SystemTime::now().into();
     let flow = SharedFlow::new(
         Flow::start(config, request(), SystemEntropy.draw().unwrap(), now).unwrap(),
@@ -124,7 +124,7 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
 /// OPM-PSH-05
 #[test]
 fn the_body_of_a_call_nobody_waits_for_is_not_read() {
-    let address = serve(Inbox::new());
+    let address = serve(Inbox::default());
     let open: Vec<TcpStream> = (0..40)
         .map(|n| {
             let mut stream = TcpStream::connect(address).unwrap();

@@ -21,8 +21,8 @@ impl Adapter {
     #[must_use]
     pub fn inbox(self) -> Inbox {
         Inbox(match self {
-            Self::Reqwest => Of::Reqwest(ciba_reqwest::Inbox::new()),
-            Self::Ureq => Of::Ureq(ciba_ureq::Inbox::new()),
+            Self::Reqwest => Of::Reqwest(ciba_reqwest::Inbox::default()),
+            Self::Ureq => Of::Ureq(ciba_ureq::Inbox::default()),
         })
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ciba_core::{Entropy, Event, KeyOperation, Snapshot, Timestamp};
-use ciba_ureq::SignerError;
+use ciba_std::{SignerError, Watch};
 
 /// Saves the state of a flow.
 pub trait Saver: Send + Sync + 'static {
@@ -29,32 +29,6 @@ pub trait Signer: Send + Sync + 'static {
     ///
     /// Returns an error if it cannot be used.
     fn sign(&self, operation: &KeyOperation) -> Result<Vec<u8>, SignerError>;
-}
-
-/// Watches a flow that is driven; a closure watches its events.
-pub trait Watch: Send {
-    /// Called for an event.
-    fn event(&mut self, event: &Event) {
-        let _ = event;
-    }
-
-    /// Called if the state could not be saved.
-    fn save_failed(&mut self, error: &io::Error) {
-        let _ = error;
-    }
-
-    /// Called if the signer failed.
-    fn key_unavailable(&mut self, error: &SignerError) {
-        let _ = error;
-    }
-}
-
-impl Watch for () {}
-
-impl<F: FnMut(&Event) + Send> Watch for F {
-    fn event(&mut self, event: &Event) {
-        self(event);
-    }
 }
 
 /// Stops a drive. Clones stop the same drive.
@@ -108,37 +82,23 @@ impl<T: Signer> ciba_ureq::Signer for Supplied<T> {
 
 /// A watcher, and the stop signal of the drive that it watches.
 pub(super) struct Watching<'a> {
-    watch: &'a mut dyn Watch,
+    watch: &'a mut (dyn Watch + Send),
     stop: Stop,
 }
 
 impl<'a> Watching<'a> {
-    pub(super) fn new(watch: &'a mut dyn Watch, stop: Stop) -> Self {
+    pub(super) fn new(watch: &'a mut (dyn Watch + Send), stop: Stop) -> Self {
         Self { watch, stop }
     }
 }
 
-impl ciba_reqwest::Watch for Watching<'_> {
+impl Watch for Watching<'_> {
     fn event(&mut self, event: &Event) {
         self.watch.event(event);
     }
 
-    fn save_failed(&mut self, error: &io::Error) {
-        self.watch.save_failed(error);
-    }
-
-    fn key_unavailable(&mut self, error: &SignerError) {
-        self.watch.key_unavailable(error);
-    }
-}
-
-impl ciba_ureq::Watch for Watching<'_> {
-    fn event(&mut self, event: &Event) {
-        self.watch.event(event);
-    }
-
-    fn stop(&mut self, _: Timestamp) -> bool {
-        self.stop.is_stopped()
+    fn stop(&mut self, now: Timestamp) -> bool {
+        self.stop.is_stopped() || self.watch.stop(now)
     }
 
     fn save_failed(&mut self, error: &io::Error) {

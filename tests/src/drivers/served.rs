@@ -259,19 +259,19 @@ pub fn ureq(row: &Scenario) -> Outcome {
 pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
         AuthenticateError, ClientCertificate, DriveError, Driver, HttpClient, Inbox, SharedFlow,
-        http::{DiscoverError, discover, with_ca},
+        http::{DiscoverError, discover, only_authorities},
         ureq::Agent,
     };
 
     served(row, |scene| {
         let http = match &scene.certificate {
             None if row.transport != Transport::Http => {
-                HttpClient::new(with_ca(scene.ca()).expect("an authority"))
+                HttpClient::new(only_authorities(scene.ca()).expect("an authority"))
                     .expect("certificates are verified")
             }
             None => HttpClient::new(Agent::config_builder).expect("certificates are verified"),
             Some(shown) => {
-                let ca = with_ca(scene.ca()).expect("an authority");
+                let ca = only_authorities(scene.ca()).expect("an authority");
                 let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
                 let certificate = ClientCertificate::from_pem(chain, key).expect("a certificate");
                 let anonymous =
@@ -288,17 +288,18 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
             Err(error) => return Err(format!("discovery: {error}")),
         };
         let config = row.configure(&scene.place, found)?;
-        let (inbox, clock) = (Inbox::new(), scene.clock.clone());
-        let mut driver = Driver::new(Arc::clone(&config), http)
-            .with_clock(clock.clone())
-            .with_entropies(Numbers::default())
-            .with_inbox(inbox.clone());
+        let (inbox, clock) = (Inbox::default(), scene.clock.clone());
+        let mut driver = Driver::builder(Arc::clone(&config), http)
+            .clock(clock.clone())
+            .entropies(Numbers::default())
+            .inbox(&inbox);
         scene.notified(move |method, headers, body| {
             inbox.receive(method, headers, body, clock.now())
         });
         if let Some(key) = row.key() {
-            driver = driver.with_signer(key);
+            driver = driver.signer(Arc::new(key));
         }
+        let driver = driver.build().map_err(|lacking| lacking.to_string())?;
         if let Some(fails) = fails {
             let flow = start(row, &config, &Numbers::default(), scene.clock.now())?;
             let flow = SharedFlow::with_saver(flow, Store::new(fails));
@@ -330,7 +331,7 @@ pub fn reqwest(row: &Scenario) -> Outcome {
 pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{
         AuthenticateError, ClientCertificate, DriveError, Driver, HttpClient, Inbox, SharedFlow,
-        http::{DiscoverError, discover, with_ca},
+        http::{DiscoverError, discover, only_authorities},
         reqwest::Client,
     };
 
@@ -340,11 +341,12 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
         runtime().block_on(async {
             let http = match &scene.certificate {
                 None if row.transport != Transport::Http => {
-                    HttpClient::new(with_ca(scene.ca()).expect("an authority")).expect("a client")
+                    HttpClient::new(only_authorities(scene.ca()).expect("an authority"))
+                        .expect("a client")
                 }
                 None => HttpClient::new(Client::builder).expect("a client"),
                 Some(shown) => {
-                    let ca = with_ca(scene.ca()).expect("an authority");
+                    let ca = only_authorities(scene.ca()).expect("an authority");
                     let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
                     let certificate =
                         ClientCertificate::from_pem(chain, key).expect("a certificate");
@@ -362,18 +364,19 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                     Err(error) => return Err(format!("discovery: {error}")),
                 };
             let config = row.configure(&scene.place, found)?;
-            let (inbox, clock) = (Inbox::new(), scene.clock.clone());
-            let mut driver = Driver::new(Arc::clone(&config), http)
-                .with_clock(clock.clone())
-                .with_entropies(Numbers::default())
-                .with_inbox(inbox.clone());
+            let (inbox, clock) = (Inbox::default(), scene.clock.clone());
+            let mut driver = Driver::builder(Arc::clone(&config), http)
+                .clock(clock.clone())
+                .entropies(Numbers::default())
+                .inbox(&inbox);
             let answering = runtime();
             scene.notified(move |method, headers, body| {
                 answering.block_on(inbox.receive(method, headers, body, clock.now()))
             });
             if let Some(key) = row.key() {
-                driver = driver.with_signer(key);
+                driver = driver.signer(Arc::new(key));
             }
+            let driver = driver.build().map_err(|lacking| lacking.to_string())?;
             if let Some(fails) = fails {
                 let flow = start(row, &config, &Numbers::default(), scene.clock.now())?;
                 let flow = SharedFlow::with_saver(flow, Store::new(fails));

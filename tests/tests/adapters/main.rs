@@ -1,6 +1,5 @@
 //! What both adapters do around the state machine: every test runs with each of them. What only one
-//! of them has (futures that are dropped, a watcher that stops, a `tower` service) is tested in its
-//! own crate.
+//! of them has (futures that are dropped, a `tower` service) is tested in its own crate.
 #![allow(missing_docs)]
 
 mod drive;
@@ -12,6 +11,7 @@ mod prompt_guard;
 mod restarted;
 mod saves;
 mod signer;
+mod stop;
 mod tls;
 
 #[path = "../../../crates/ciba-reqwest/tests/support/client.rs"]

@@ -30,7 +30,7 @@ mod blocking_example;
 pub(crate) fn reqwest(endpoint: &str) -> ciba_reqwest::Inbox {
     static INBOX: OnceLock<ciba_reqwest::Inbox> = OnceLock::new();
     let start = || {
-        let inbox = ciba_reqwest::Inbox::new();
+        let inbox = ciba_reqwest::Inbox::default();
         let app = axum_example::app(inbox.clone());
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         terminate_tls(port(endpoint), listener.local_addr().expect("an address"));
@@ -50,7 +50,7 @@ pub(crate) fn reqwest(endpoint: &str) -> ciba_reqwest::Inbox {
 pub(crate) fn ureq(endpoint: &str) -> ciba_ureq::Inbox {
     static INBOX: OnceLock<ciba_ureq::Inbox> = OnceLock::new();
     let start = || {
-        let inbox = ciba_ureq::Inbox::new();
+        let inbox = ciba_ureq::Inbox::default();
         let filled = inbox.clone();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         terminate_tls(port(endpoint), listener.local_addr().expect("an address"));

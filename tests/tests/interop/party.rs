@@ -112,7 +112,7 @@ impl Party {
             certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
         match adapter {
             Adapter::Reqwest => {
-                let roots = |ca: &[u8]| ciba_reqwest::http::with_ca(ca).expect("a CA");
+                let roots = |ca: &[u8]| ciba_reqwest::http::only_authorities(ca).expect("a CA");
                 let http = ciba_reqwest::HttpClient::new(roots(&ca)).expect("an HTTP client");
                 let metadata = runtime().block_on(ciba_reqwest::http::discover(
                     &http,
@@ -134,17 +134,18 @@ impl Party {
                     http = http.with_certificate(certificate).expect("an HTTP client");
                 }
                 let mut driver =
-                    ciba_reqwest::Driver::new(config, http).with_clock(Pace::new(deviations.pace));
+                    ciba_reqwest::Driver::builder(config, http).clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
-                    driver = driver.with_signer(key);
+                    driver = driver.signer(Arc::new(key));
                 }
                 if let Some(endpoint) = &client.notification_endpoint {
-                    driver = driver.with_inbox(endpoint::reqwest(endpoint));
+                    driver = driver.inbox(&endpoint::reqwest(endpoint));
                 }
+                let driver = driver.build().expect("nothing is missing");
                 Self { driver: Driver::Reqwest(driver) }
             }
             Adapter::Ureq => {
-                let roots = |ca: &[u8]| ciba_ureq::http::with_ca(ca).expect("a CA");
+                let roots = |ca: &[u8]| ciba_ureq::http::only_authorities(ca).expect("a CA");
                 let http = ciba_ureq::HttpClient::new(roots(&ca)).expect("an HTTP client");
                 let metadata = ciba_ureq::http::discover(&http, issuer, DiscoveryAddress::OpenId)
                     .expect("metadata");
@@ -157,13 +158,14 @@ impl Party {
                     http = http.with_certificate(certificate).expect("an HTTP client");
                 }
                 let mut driver =
-                    ciba_ureq::Driver::new(config, http).with_clock(Pace::new(deviations.pace));
+                    ciba_ureq::Driver::builder(config, http).clock(Pace::new(deviations.pace));
                 if let Some(key) = key {
-                    driver = driver.with_signer(key);
+                    driver = driver.signer(Arc::new(key));
                 }
                 if let Some(endpoint) = &client.notification_endpoint {
-                    driver = driver.with_inbox(endpoint::ureq(endpoint));
+                    driver = driver.inbox(&endpoint::ureq(endpoint));
                 }
+                let driver = driver.build().expect("nothing is missing");
                 Self { driver: Driver::Ureq(driver) }
             }
         }

@@ -1,16 +1,16 @@
 //! `--transport reqwest`: asynchronous.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ciba_core::{
-    Discovery, Event, Failure, ProviderMetadata, Snapshot,
+    Discovery, Failure, ProviderMetadata, Snapshot,
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
 use ciba_reqwest::{
-    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow, SignerError,
-    Watch, http::DiscoverError,
+    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
+    http::DiscoverError,
 };
 
 use super::{
@@ -32,9 +32,10 @@ impl Reqwest {
         let has_roots = files.ca.is_some() || ciba_reqwest::http::platform_roots().build().is_ok();
         let roots: Box<dyn Fn() -> ciba_reqwest::reqwest::ClientBuilder + Send + Sync> =
             match &files.ca {
-                Some((path, pem)) => {
-                    Box::new(ciba_reqwest::http::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
-                }
+                Some((path, pem)) => Box::new(
+                    ciba_reqwest::http::only_authorities(pem)
+                        .map_err(|_| unusable_ca(path, pem))?,
+                ),
                 None if has_roots => Box::new(ciba_reqwest::http::platform_roots),
                 None => Box::new(|| ciba_reqwest::http::platform_roots().tls_certs_only([])),
             };
@@ -75,10 +76,11 @@ impl HttpLibrary for Reqwest {
 
     async fn drive(&self, drive: Drive) -> Result<Driven, Halted> {
         let Drive { config, keys, flow, mut watcher, is_notified } = drive;
-        let mut driver = Driver::new(config, self.http.clone()).with_signer(keys);
+        let mut driver = Driver::builder(config, self.http.clone()).signer(Arc::new(keys));
         if is_notified {
-            driver = driver.with_inbox(self.inbox.clone());
+            driver = driver.inbox(&self.inbox);
         }
+        let driver = driver.build().map_err(|lacking| Halted::Broken(lacking.to_string()))?;
         let flow = SharedFlow::with_saver(flow, watcher.clone());
         driver.drive(&flow, &mut watcher).await.map_err(|error| match error {
             DriveError::Save(error) => Halted::Save(error),
@@ -105,19 +107,5 @@ impl HttpLibrary for Reqwest {
 impl Saver for Watcher {
     async fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         self.save(snapshot)
-    }
-}
-
-impl Watch for Watcher {
-    fn event(&mut self, event: &Event) {
-        Self::event(self, event);
-    }
-
-    fn save_failed(&mut self, error: &io::Error) {
-        Self::save_failed(self, error);
-    }
-
-    fn key_unavailable(&mut self, error: &SignerError) {
-        Self::key_unavailable(self, &**error);
     }
 }

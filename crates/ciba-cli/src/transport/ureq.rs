@@ -1,17 +1,17 @@
 //! `--transport ureq`: blocking, each call on a thread of its own.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ciba_core::{
-    Discovery, Event, Failure, ProviderMetadata, Snapshot, Timestamp,
+    Discovery, Failure, ProviderMetadata, Snapshot,
     fault::Cause,
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
 use ciba_ureq::{
-    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow, SignerError,
-    Watch, http::DiscoverError,
+    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
+    http::DiscoverError,
 };
 use tokio::task::spawn_blocking;
 
@@ -30,9 +30,9 @@ pub(super) struct Ureq {
 impl Ureq {
     pub(super) fn new(files: &Files<'_>, proxies: Proxies, trace: bool) -> Result<Self, Stop> {
         let http = match &files.ca {
-            Some((path, pem)) => {
-                HttpClient::new(ciba_ureq::http::with_ca(pem).map_err(|_| unusable_ca(path, pem))?)
-            }
+            Some((path, pem)) => HttpClient::new(
+                ciba_ureq::http::only_authorities(pem).map_err(|_| unusable_ca(path, pem))?,
+            ),
             None => HttpClient::new(ciba_ureq::http::platform_roots),
         };
         let mut http = http.map_err(|_| no_tls())?.with_proxies(move |url| proxies.for_ureq(url));
@@ -73,10 +73,11 @@ impl HttpLibrary for Ureq {
 
     async fn drive(&self, drive: Drive) -> Result<Driven, Halted> {
         let Drive { config, keys, flow, mut watcher, is_notified } = drive;
-        let mut driver = Driver::new(config, self.http.clone()).with_signer(keys);
+        let mut driver = Driver::builder(config, self.http.clone()).signer(Arc::new(keys));
         if is_notified {
-            driver = driver.with_inbox(self.inbox.clone());
+            driver = driver.inbox(&self.inbox);
         }
+        let driver = driver.build().map_err(|lacking| Halted::Broken(lacking.to_string()))?;
         let flow = SharedFlow::with_saver(flow, watcher.clone());
         let thread = spawn_blocking(move || {
             driver.drive(&flow, &mut watcher).map_err(|error| match error {
@@ -112,23 +113,5 @@ impl HttpLibrary for Ureq {
 impl Saver for Watcher {
     fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         self.save(snapshot)
-    }
-}
-
-impl Watch for Watcher {
-    fn event(&mut self, event: &Event) {
-        Self::event(self, event);
-    }
-
-    fn stop(&mut self, _: Timestamp) -> bool {
-        self.is_stopped()
-    }
-
-    fn save_failed(&mut self, error: &io::Error) {
-        Self::save_failed(self, error);
-    }
-
-    fn key_unavailable(&mut self, error: &SignerError) {
-        Self::key_unavailable(self, &**error);
     }
 }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ciba_reqwest::{
-    Clock, DriveError, Driver, HttpClient, Inbox, Keys, SharedFlow,
+    Clock, DriveError, Driver, DriverBuilder, HttpClient, Inbox, Keys, Reqwest, SharedFlow,
     ciba_core::{
         ClientConfig, DeliveryMode, Entropy, Event, Flow, Policy, Timestamp, http::Headers,
         jose::KeySet, notification::NotificationReply,
@@ -47,7 +47,7 @@ pub struct Party {
 
 impl Party {
     pub fn new(acts: impl IntoIterator<Item = Act>, mode: DeliveryMode) -> Self {
-        Self::at(&Inbox::new(), 1, acts, mode, SharedFlow::new)
+        Self::at(&Inbox::default(), 1, acts, mode, SharedFlow::new)
     }
 
     pub fn at(
@@ -61,7 +61,7 @@ impl Party {
         let config = notified(&server.url(""), mode, Policy::default());
         let entropy = Entropy::from_bytes([number; 32]);
         let flow = share(Flow::start(Arc::clone(&config), request(), entropy, START).unwrap());
-        let driver = driver(&config).with_inbox(inbox.clone());
+        let driver = driver(&config).inbox(inbox).build().unwrap();
         Self { server, config, inbox: inbox.clone(), driver, flow }
     }
 
@@ -95,11 +95,11 @@ impl Party {
     }
 }
 
-pub fn driver(config: &Arc<ClientConfig>) -> Driver {
+pub fn driver(config: &Arc<ClientConfig>) -> DriverBuilder<Reqwest> {
     let http = HttpClient::new(|| platform_roots().no_proxy()).unwrap();
     // The servers here answer what a flow asks in one order, so no keys are fetched while it waits.
     let keys = KeySet::pinned(config.issuer(), br#"{"keys":[]}"#, &**config.verifier()).unwrap();
-    Driver::new(Arc::clone(config), http).with_keys(Keys::pinned(keys)).with_clock(Standing)
+    Driver::builder(Arc::clone(config), http).keys(Keys::pinned(keys)).clock(Standing)
 }
 
 pub struct Drive {

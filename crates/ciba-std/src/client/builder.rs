@@ -9,29 +9,29 @@ use ciba_core::{
     providers::{self, Preset},
 };
 
-use super::{Adapter, ConnectError, Parts, Setup};
+use super::{Authorities, Connect, ConnectError, EachFlow, Parts, Saver, Setup};
 #[cfg(feature = "rustls")]
 use crate::ClientCertificate;
-use crate::{Clock, PromptGuard, SystemClock};
+use crate::{Clock, PromptGuard, Routing, driver::Kit};
 
-/// Collects what a client needs; [`Self::connect`] makes every check.
+/// Collects what a client needs; [`Self::connect`] performs every check.
 ///
-/// The type parameter is the adapter. Its `Client` begins the builder and is what comes of it.
-#[must_use = "a client comes into being with connect()"]
+/// The type parameter is the adapter, whose `Client::builder` creates it.
+#[must_use = "connect() makes the client"]
 #[derive(Debug)]
-pub struct ClientBuilder<A: Adapter> {
-    /// An error of a file that was read is reported by `connect`.
+pub struct ClientBuilder<A: Connect> {
+    /// `connect` reports an error of a file that was read.
     setup: Result<Setup, ConnectError>,
     parts: Parts<A>,
 }
 
-impl<A: Adapter> ClientBuilder<A> {
-    /// Begins a client at a provider, which is named by its issuer URL.
+impl<A: Connect> ClientBuilder<A> {
+    /// Begins a client at the provider with this issuer URL.
     pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self::of(Ok(Setup::new(issuer.into(), client_id.into())))
     }
 
-    /// Begins a client at Idura Verify. `domain` is the one of the application, for example
+    /// Begins a client at Idura Verify. `domain` is the application's domain, for example
     /// `example.test.idura.broker`.
     pub fn idura(domain: &str, client_id: impl Into<String>) -> Self {
         Self::new(format!("https://{domain}"), client_id).preset(providers::IDURA)
@@ -42,15 +42,11 @@ impl<A: Adapter> ClientBuilder<A> {
             setup,
             parts: Parts {
                 http: Arc::new(|http| http),
-                authorities: None,
+                authorities: Authorities::Platform,
                 #[cfg(feature = "rustls")]
                 certificate: None,
-                signer: None,
-                inbox: None,
-                saver: None,
-                watch: None,
-                clock: Arc::new(SystemClock),
-                guard: None,
+                kit: Kit::default(),
+                flows: EachFlow::default(),
             },
         }
     }
@@ -70,11 +66,12 @@ impl<A: Adapter> ClientBuilder<A> {
     /// Authenticates the client with this private key (`private_key_jwt`), and signs everything
     /// else that has to be signed with it. Algorithm and key id are those of the key.
     pub fn private_key(self, key: SoftwareKey) -> Self {
-        self.set(|setup| setup.takes_key(&key)).with(|parts| parts.signer = Some(A::signer(key)))
+        self.set(|setup| setup.takes_key(&key))
+            .with(|parts| parts.kit.signer = Some(A::signer(key)))
     }
 
-    /// As [`Self::private_key`], with a key in a KMS or an HSM. `key_id` is the one that is
-    /// registered at the provider.
+    /// As [`Self::private_key`], with a key in a KMS or an HSM. `key_id` is the id under which the
+    /// key is registered at the provider.
     pub fn signer(
         self,
         signer: Arc<A::Signer>,
@@ -86,7 +83,7 @@ impl<A: Adapter> ClientBuilder<A> {
             setup.public_key = None;
             setup.by_secret = false;
         })
-        .with(|parts| parts.signer = Some(signer))
+        .with(|parts| parts.kit.signer = Some(signer))
     }
 
     /// Authenticates the client with this secret (`client_secret_basic`). After
@@ -100,30 +97,30 @@ impl<A: Adapter> ClientBuilder<A> {
         })
     }
 
-    /// Follows what is known about this provider: [`ciba_core::providers`] has the presets.
+    /// Applies a preset, which knows the rules of one provider: see [`ciba_core::providers`].
     pub fn preset(self, preset: Preset) -> Self {
         self.set(|setup| setup.preset = Some(preset))
     }
 
-    /// Registered for ping or push mode: notifications arrive at `endpoint`, the registered URL,
-    /// and are passed to the inbox.
+    /// Uses ping or push mode: notifications arrive at `endpoint`, the registered URL, and are
+    /// passed to the inbox.
     pub fn notified(
         self,
         mode: DeliveryMode,
         endpoint: impl Into<String>,
-        inbox: A::Inbox,
+        inbox: &Routing<A>,
     ) -> Self {
         self.set(|setup| setup.notified = Some((mode, endpoint.into())))
-            .with(|parts| parts.inbox = Some(inbox))
+            .with(|parts| parts.kit.inbox = Some(inbox.clone()))
     }
 
-    /// Adds a header field to every request, that for the metadata included. Repeatable.
+    /// Adds a header field to every request, including the one for the metadata. Repeatable.
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.set(|setup| setup.headers.push((name.into(), value.into())))
     }
 
-    /// Changes the configuration before it is checked: everything that [`ClientConfigBuilder`] has
-    /// is at hand. Repeatable.
+    /// Changes the configuration before it is checked, with every method of
+    /// [`ClientConfigBuilder`]. Repeatable.
     pub fn configure(
         self,
         change: impl FnOnce(ClientConfigBuilder) -> ClientConfigBuilder + Send + 'static,
@@ -132,41 +129,53 @@ impl<A: Adapter> ClientBuilder<A> {
     }
 
     /// Changes the builder of the HTTP client: proxies, name resolution, local addresses. Called
-    /// once, and once more with a client certificate.
-    pub fn http(self, change: impl Fn(A::Http) -> A::Http + Send + Sync + 'static) -> Self {
+    /// once for each client of the HTTP library that is needed.
+    pub fn http(
+        self,
+        change: impl Fn(A::HttpBuilder) -> A::HttpBuilder + Send + Sync + 'static,
+    ) -> Self {
         self.with(|parts| parts.http = Arc::new(change))
     }
 
-    /// Trusts the certificates of this PEM text and no others: for a provider with a CA of its own.
-    pub fn authorities(self, pem: impl Into<Vec<u8>>) -> Self {
-        self.with(|parts| parts.authorities = Some(pem.into()))
+    /// Trusts the certificate authorities in this PEM text **instead of** those of the platform,
+    /// for a provider with an authority of its own. Replaces an earlier choice of authorities.
+    pub fn only_authorities(self, pem: impl Into<Vec<u8>>) -> Self {
+        self.with(|parts| parts.authorities = Authorities::Only(pem.into()))
     }
 
-    /// Shows this certificate to the provider (RFC 8705). What it is for is part of the
-    /// registration; see [`Self::configure`].
+    /// Trusts the certificate authorities in this PEM text **in addition to** those of the
+    /// platform. Replaces an earlier choice of authorities.
+    pub fn extra_authorities(self, pem: impl Into<Vec<u8>>) -> Self {
+        self.with(|parts| parts.authorities = Authorities::Extra(pem.into()))
+    }
+
+    /// Presents this certificate to the provider (RFC 8705). The registration says what for; see
+    /// [`Self::configure`].
     #[cfg(feature = "rustls")]
     pub fn certificate(self, certificate: ClientCertificate) -> Self {
         self.with(|parts| parts.certificate = Some(certificate))
     }
 
-    /// Saves every flow of this client by a saver of its own.
-    pub fn saver(self, new: impl Fn() -> Box<A::Saver> + Send + Sync + 'static) -> Self {
-        self.with(|parts| parts.saver = Some(Arc::new(new)))
+    /// Saves every flow of this client with a saver that `new` makes for it. For savers that depend
+    /// on the flow, such as one for each user session, derive a client with
+    /// [`ClientBase::saving`](crate::ClientBase::saving).
+    pub fn saver(self, new: impl Fn() -> Saver<A> + Send + Sync + 'static) -> Self {
+        self.with(|parts| parts.flows.saver = Some(Arc::new(new)))
     }
 
     /// Watches the progress of every flow of this client.
     pub fn watch(self, watch: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.with(|parts| parts.watch = Some(Arc::new(watch)))
+        self.with(|parts| parts.flows.watch = Some(Arc::new(watch)))
     }
 
     /// Takes the time from this clock.
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
-        self.with(|parts| parts.clock = Arc::new(clock))
+        self.with(|parts| parts.kit.clock = Arc::new(clock))
     }
 
     /// Refuses a second flow for a person while one is running.
     pub fn prompt_guard(self, guard: PromptGuard) -> Self {
-        self.with(|parts| parts.guard = Some(guard))
+        self.with(|parts| parts.kit.guard = Some(guard))
     }
 
     /// Accepts a provider on this machine that speaks plain HTTP, for tests.
@@ -174,12 +183,12 @@ impl<A: Adapter> ClientBuilder<A> {
         self.set(|setup| setup.loopback = LoopbackHttp::DangerouslyAllowed)
     }
 
-    /// Reads the trusted roots, fetches the provider's metadata and keys, and checks that this
-    /// client and this provider fit together.
+    /// Reads the trusted authorities, fetches the provider's metadata and keys, and checks that
+    /// this client and this provider are compatible.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]; its [`origin`](ConnectError::origin) says whose fault it is.
+    /// [`ConnectError`]; its [`origin`](ConnectError::origin) says where the cause lies.
     pub fn connect(self) -> A::Connecting {
         A::connect(self.setup, self.parts)
     }

@@ -16,15 +16,15 @@ use crate::DiscoverError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The issuer or the notification endpoint is no URL that can be used.
+    /// The issuer or the notification endpoint is not a valid URL.
     Url(UrlError),
-    /// A header field cannot be sent.
+    /// A header field is invalid.
     Header(RequestError),
     /// A file could not be read.
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A private key could not be read.
@@ -32,36 +32,36 @@ pub enum ConnectError {
     /// The HTTP client could not be set up: the trusted certificates, the client certificate, or
     /// the settings of the HTTP library.
     Http(Box<dyn Error + Send + Sync>),
-    /// The provider's metadata could not be had.
+    /// The provider's metadata could not be fetched or is unusable.
     Discover(DiscoverError),
-    /// The client and the provider do not fit together: everything that is wrong.
+    /// The configuration is invalid or does not match the provider. Lists everything that is wrong.
     Config(ConfigErrors),
-    /// The client needs something that it was not given.
+    /// The configuration needs a client certificate, a private key or an inbox that is not there.
     Lacking(Lacking),
-    /// The provider's keys could not be had.
+    /// The provider's keys could not be fetched or are unusable.
     Keys(ExchangeProblem),
 }
 
-/// Whose fault an error is.
+/// Where the cause of an error lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The program, its configuration, or the registration of the client: trying again does not
+    /// In the program, its configuration, or the registration of the client. Trying again does not
     /// help.
     Configuration,
-    /// The way to the provider: no answer came.
+    /// Between the program and the provider: there was no answer.
     Network,
-    /// The provider: its answer cannot be used.
+    /// In the provider: its answer is unusable.
     Provider,
 }
 
 impl ConnectError {
-    /// The HTTP client could not be set up.
+    /// Creates an error of the setup of the HTTP client.
     pub fn http(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Http(source.into())
     }
 
-    /// Returns whose fault it is.
+    /// Returns where the cause lies.
     #[must_use]
     pub const fn origin(&self) -> Origin {
         match self {

@@ -1,4 +1,4 @@
-//! A client from a file.
+//! A client from its registration, in JSON or a file.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use ciba_core::{
     providers,
 };
 
-use super::{Adapter, ClientBuilder, ConnectError, Setup};
+use super::{ClientBuilder, Connect, ConnectError, Setup};
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
-impl<A: Adapter> ClientBuilder<A> {
-    /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) that names its
-    /// `issuer`. Beside the registered members it may have `key_file`, `client_secret_file`,
-    /// `ca_file`, `cert_file` and `cert_key_file`, paths that are relative to the current directory,
-    /// and `provider`, the name of a preset.
+impl<A: Connect> ClientBuilder<A> {
+    /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) with
+    /// the member `issuer`. Further members are optional: `key_file`, `client_secret_file`,
+    /// `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
+    /// relative to the current directory, and `provider` is the name of a preset.
     pub fn from_json(json: &str) -> Self {
         read(json, Path::new(""))
     }
@@ -47,12 +47,12 @@ fn file(path: &Path) -> Result<Vec<u8>, ConnectError> {
     read.map_err(|source| ConnectError::File { path: path.into(), source })
 }
 
-/// Reads a registration and the files it names, which are relative to a directory.
-fn read<A: Adapter>(json: &str, directory: &Path) -> ClientBuilder<A> {
+/// Reads a registration and the files it names, relative to a directory.
+fn read<A: Connect>(json: &str, directory: &Path) -> ClientBuilder<A> {
     begin(json, directory).unwrap_or_else(|error| ClientBuilder::of(Err(error)))
 }
 
-fn begin<A: Adapter>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, ConnectError> {
+fn begin<A: Connect>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, ConnectError> {
     let registration = Registration::from_json(json).map_err(ConfigErrors::from)?;
     let named = |member: &str| {
         registration.text(member).map(|path| file(&directory.join(path))).transpose()
@@ -72,7 +72,7 @@ fn begin<A: Adapter>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, C
         builder = builder.client_secret(secret);
     }
     if let Some(pem) = named("ca_file")? {
-        builder = builder.authorities(pem);
+        builder = builder.only_authorities(pem);
     }
     #[cfg(feature = "rustls")]
     if let (Some(chain), Some(key)) = (named("cert_file")?, named("cert_key_file")?) {

@@ -4,10 +4,14 @@
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
-    pub fn run(driver: ciba_reqwest::Driver) -> axum::Router {
-        example(driver).1
+    use ciba_reqwest::{DriverBuilder, Reqwest};
+
+    pub fn run(driver: DriverBuilder<Reqwest>) -> (DriverBuilder<Reqwest>, axum::Router) {
+        example(driver)
     }
 }
+
+use std::sync::Arc;
 
 use ciba_reqwest::{
     Driver, HttpClient,
@@ -34,8 +38,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .delivery(DeliveryMode::Ping)
         .notification_endpoint(Url::parse("https://client.example/ciba/notify")?)
         .build()?;
-    let driver = Driver::new(config, HttpClient::new(platform_roots)?).with_signer(key);
-    let _app = own_page::run(driver);
+    let driver = Driver::builder(config, HttpClient::new(platform_roots)?).signer(Arc::new(key));
+    let (driver, _app) = own_page::run(driver);
+    driver.build()?;
     println!("authenticated: nobody, but the endpoint is mounted");
     Ok(())
 }

@@ -1,0 +1,254 @@
+//! The drive of one flow, without its I/O.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use ciba_core::{
+    Entropy, Flow, Input, KeyOperation, KeySetRequest, Output, Sending, machine::Events,
+};
+
+use crate::{
+    Adapter, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Watch,
+    routing::Registration,
+};
+
+/// A flow that is being driven.
+///
+/// It takes every decision of a drive: which flows a driver accepts, which event is reported when,
+/// what is saved before a stop, and whether a request may still be sent. An adapter calls
+/// [`step`](Self::step), performs the I/O of the returned [`Step`] and reports the outcome, until
+/// the flow is over. Dropping it ends the drive; a later one continues there.
+pub struct Drive<'a, A: Adapter> {
+    driver: &'a DriverBase<A>,
+    flow: &'a SharedFlow<A::Attachment>,
+    /// `None` if the result was taken.
+    events: Option<Events>,
+    has_begun: bool,
+    is_stopped: bool,
+    /// Lets notifications reach the flow; `None` if it wants none.
+    _registration: Option<Registration<A>>,
+}
+
+/// The I/O that a flow needs next.
+#[must_use = "the flow waits for it"]
+pub enum Step<'a, A: Adapter> {
+    /// Save a state and report the outcome to [`Drive::saved`].
+    Save(Saving<'a, A::Attachment>),
+    /// Send a request at once, and report the outcome to [`Drive::answered`].
+    Send(Outgoing),
+    /// Use the private key and report the outcome to [`Drive::signed`].
+    Sign(Signing<'a, A>),
+    /// Find the provider's keys and report the answer to [`Drive::answered`].
+    FindKeys(KeySetRequest),
+    /// Wait until [`Attachment::wake_drive`](crate::Attachment::wake_drive) is called, at most this
+    /// long. Wait in short pieces: the wall clock may be set and the machine may be suspended
+    /// meanwhile.
+    Wait(Duration),
+    /// The flow is over.
+    Done,
+}
+
+/// A request to send, and the last question before it leaves.
+#[derive(Debug)]
+#[must_use = "dropping it answers that the request may have been sent"]
+pub struct Outgoing {
+    /// The request.
+    pub sending: Sending,
+    /// Asked again once the connection stands: making it takes time.
+    pub gate: Gate,
+}
+
+/// An operation with the private key.
+pub struct Signing<'a, A: Adapter> {
+    /// The key.
+    pub signer: &'a A::Signer,
+    /// The operation.
+    pub operation: KeyOperation,
+    /// For a signer without randomness of its own.
+    pub entropy: Entropy,
+    /// How long the operation may take.
+    pub limit: Duration,
+}
+
+impl<'a, A: Adapter> Drive<'a, A> {
+    /// Begins to drive a flow. From here on, notifications reach the flow for as long as it exists.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::AnotherConfiguration`], [`DriveError::PromptRefused`] and
+    /// [`DriveError::InboxFull`]. Nothing was saved or sent.
+    pub fn begin(
+        driver: &'a DriverBase<A>,
+        flow: &'a SharedFlow<A::Attachment>,
+    ) -> Result<Self, DriveError> {
+        let events = flow.look(|flow| {
+            let is_its_own = Arc::ptr_eq(flow.config(), driver.config());
+            is_its_own.then(|| Events::new(flow)).ok_or(DriveError::AnotherConfiguration)
+        });
+        let events = events.transpose()?;
+        if let Some(guard) = driver.prompt_guard() {
+            flow.enter_guard(guard, driver.clock()).map_err(DriveError::PromptRefused)?;
+        }
+        let now = driver.clock().now();
+        let registered = driver.inbox().map(|inbox| inbox.begin(flow, now)).transpose()?;
+        let _registration = registered.flatten();
+        Ok(Self { driver, flow, events, has_begun: false, is_stopped: false, _registration })
+    }
+
+    /// Returns the I/O that the flow needs next.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Stopped`] if the watcher stops the drive, after the state was saved, and
+    /// [`DriveError::Entropy`]. The flow is not over and can be driven again.
+    pub fn step(&mut self, watch: &mut dyn Watch) -> Result<Step<'a, A>, DriveError> {
+        let clock = self.driver.clock();
+        loop {
+            if let Some(saving) = self.stop(watch)? {
+                return Ok(Step::Save(saving));
+            }
+            self.has_begun = true;
+            let entropy = self.driver.draw()?;
+            let output = self.flow.poll(clock, entropy);
+            self.report(&output, watch);
+            match output {
+                Output::Save(save) => {
+                    return Ok(Step::Save(self.flow.saving(save, clock.now())));
+                }
+                Output::Transmit(transmit) => {
+                    // `None`: it is too late, and the flow knows.
+                    if let Some(sending) = self.flow.begin(transmit, clock) {
+                        return Ok(Step::Send(self.outgoing(sending)));
+                    }
+                }
+                Output::Key(operation) => match self.driver.signer() {
+                    Some(signer) => return Ok(Step::Sign(self.signing(signer, operation)?)),
+                    None => {
+                        self.signed(operation, Err("the driver has no signer".into()), watch)?
+                    }
+                },
+                Output::KeySet(request) => return Ok(Step::FindKeys(request)),
+                Output::Wait(wait) => return Ok(Step::Wait(clock.idle(wait.until()))),
+                Output::Done => {
+                    self.flow.leave_guard();
+                    return Ok(Step::Done);
+                }
+            }
+        }
+    }
+
+    /// Takes the outcome of a save.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Save`] if the flow cannot continue without this save.
+    pub fn saved(
+        &self,
+        saving: Saving<'_, A::Attachment>,
+        outcome: io::Result<()>,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
+        let is_needed = saving.is_needed();
+        match saving.finish(outcome) {
+            Ok(()) => Ok(()),
+            Err(error) if is_needed => Err(DriveError::Save(error)),
+            Err(error) => {
+                watch.save_failed(&error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the signature, or the reason why there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Misuse`] if the operation is another flow's.
+    pub fn signed(
+        &self,
+        operation: KeyOperation,
+        outcome: Result<Vec<u8>, SignerError>,
+        watch: &mut dyn Watch,
+    ) -> Result<(), DriveError> {
+        if let Err(error) = &outcome {
+            watch.key_unavailable(error);
+        }
+        self.answered(match outcome {
+            Ok(signature) => operation.answered(signature),
+            Err(error) => operation.failed(&*error),
+        })
+    }
+
+    /// Takes any other answer.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError::Misuse`] if the answer is another flow's.
+    pub fn answered(&self, answer: Input) -> Result<(), DriveError> {
+        let handled = self.flow.handle(answer, self.driver.clock());
+        handled.map_err(|misuse| DriveError::Misuse(misuse.reason))
+    }
+
+    /// Asks the watcher whether to stop; returns what has to be saved before that.
+    fn stop(
+        &mut self,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Saving<'a, A::Attachment>>, DriveError> {
+        let now = self.driver.clock().now();
+        if self.is_stopped {
+            return Err(DriveError::Stopped);
+        }
+        if !watch.stop(now) {
+            return Ok(None);
+        }
+        self.is_stopped = true;
+        // A drive that took no step has nothing of its own to save.
+        let unsaved = self.flow.look(Flow::unsaved).flatten().filter(|_| self.has_begun);
+        let saving = unsaved.map(|save| self.flow.saving(save, now));
+        saving.map(Some).ok_or(DriveError::Stopped)
+    }
+
+    fn report(&mut self, output: &Output, watch: &mut dyn Watch) {
+        let Some(events) = &mut self.events else { return };
+        let found = self.flow.look(|flow| events.after(flow, output));
+        found.into_iter().flatten().for_each(|event| watch.event(&event));
+    }
+
+    fn outgoing(&self, sending: Sending) -> Outgoing {
+        let (flow, clock, id) = (self.flow.clone(), self.driver.clock_handle(), sending.id());
+        Outgoing { sending, gate: Gate::new(move || flow.may_send(id, &*clock)) }
+    }
+
+    fn signing(
+        &self,
+        signer: &'a A::Signer,
+        operation: KeyOperation,
+    ) -> Result<Signing<'a, A>, DriveError> {
+        let (entropy, limit) = (self.driver.draw()?, self.driver.config().policy().local_timeout);
+        Ok(Signing { signer, operation, entropy, limit })
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Drive<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drive").field("flow", self.flow).finish_non_exhaustive()
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Step<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Save(saving) => f.debug_tuple("Save").field(saving).finish(),
+            Self::Send(outgoing) => f.debug_tuple("Send").field(outgoing).finish(),
+            Self::Sign(signing) => f.debug_tuple("Sign").field(&signing.operation).finish(),
+            Self::FindKeys(request) => f.debug_tuple("FindKeys").field(request).finish(),
+            Self::Wait(length) => f.debug_tuple("Wait").field(length).finish(),
+            Self::Done => f.write_str("Done"),
+        }
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Signing<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signing").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
