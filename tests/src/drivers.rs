@@ -29,7 +29,7 @@ pub use self::{
     simulated::{copied, core},
 };
 use crate::{
-    scenario::{Outcome, Place, Scenario, authenticated},
+    scenario::{Outcome, Place, Requests, Scenario, authenticated},
     sim::Fails,
 };
 
@@ -145,7 +145,7 @@ fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
     let told = |why: &str| Some(format!("{} [core, {save}, {dies:?}]: {why}", row.name));
     let run = || simulated::core_at(row, Fails::From(save), dies);
     let Ok((outcome, _)) = catch_unwind(AssertUnwindSafe(run)) else { return told("panicked") };
-    let ([backchannel, ..], result) = (outcome.requests(), outcome.result.as_str());
+    let (prompts, result) = (outcome.requests().prompts, outcome.result.as_str());
     let is_told =
         result == row.expected || result == STOPPED || result.starts_with("indeterminate");
     // A script may answer something only once, and that answer was lost with the process. But a row
@@ -153,19 +153,19 @@ fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
     let is_another = !row.expected.starts_with("authenticated")
         && !result.contains("invalid_grant")
         || row.repeats_as == Some(result);
-    let is_right = backchannel <= row.requests[0].max(1) && (is_told || is_another);
+    let is_right = prompts <= row.requests.prompts.max(1) && (is_told || is_another);
     if is_right {
         None
     } else {
-        told(&format!("got {result:?}, {backchannel} prompts; {}", outcome.report))
+        told(&format!("got {result:?}, {prompts} prompts; {}", outcome.report))
     }
 }
 
 /// The numbers of requests. Keys are prefetched while the user decides, so one fetch is correct where
 /// a row expects none.
-fn needed(row: &Scenario, outcome: &Outcome) -> [usize; 3] {
+fn needed(row: &Scenario, outcome: &Outcome) -> Requests {
     match outcome.requests() {
-        [backchannel, token, 1] if row.requests[2] == 0 => [backchannel, token, 0],
+        requests @ Requests { keys: 1, .. } if row.requests.keys == 0 => requests.keys(0),
         requests => requests,
     }
 }
@@ -195,15 +195,12 @@ fn differs(row: &Scenario, name: &str, fails: Fails, outcome: &Outcome) -> Optio
     let requests = needed(row, outcome);
     // A notification that could not be saved is refused and repeated, which may lead to another token
     // request.
-    let asked = if row.answers.is_empty() {
-        requests
-    } else {
-        [requests[0], row.requests[1], row.requests[2]]
-    };
+    let asked =
+        if row.answers.is_empty() { requests } else { row.requests.prompts(requests.prompts) };
     let is_same = outcome.result == row.expected && asked == row.requests;
     // The flow is saved with its first output, and before its request is sent.
     let may_stop = matches!(fails, Fails::From(1 | 2));
-    let is_stopped = outcome.result == STOPPED && requests[..2] == [0, 0];
+    let is_stopped = outcome.result == STOPPED && (requests.prompts, requests.polls) == (0, 0);
     let is_right = is_same || may_stop && is_stopped;
     (!is_right).then(|| {
         format!(

@@ -81,6 +81,40 @@ pub type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 /// A check of the provider's record and of the authentication, if there is one.
 pub type Check = Arc<dyn Fn(&Provider, Option<&Authentication>) + Send + Sync>;
 
+/// The numbers of requests to the endpoints of the provider. Start with [`polls`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests {
+    /// Authentication requests, each of which prompts the person.
+    pub prompts: usize,
+    /// Token requests.
+    pub polls: usize,
+    /// Fetches of the key set.
+    pub keys: usize,
+}
+
+/// One authentication request, this many token requests, and no fetch of keys.
+#[must_use]
+pub const fn polls(polls: usize) -> Requests {
+    Requests { prompts: 1, polls, keys: 0 }
+}
+
+impl Requests {
+    /// No request to any of the endpoints.
+    pub const NONE: Self = Self { prompts: 0, polls: 0, keys: 0 };
+
+    /// Sets the number of fetches of the key set.
+    #[must_use]
+    pub const fn keys(self, keys: usize) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Sets the number of authentication requests.
+    #[must_use]
+    pub const fn prompts(self, prompts: usize) -> Self {
+        Self { prompts, ..self }
+    }
+}
+
 /// A row. Start with [`Scenario::new`] and change what the row needs.
 #[allow(missing_debug_implementations, reason = "made of closures")]
 pub struct Scenario {
@@ -120,9 +154,9 @@ pub struct Scenario {
     pub metadata: Change<ProviderMetadata>,
     /// The expected result, in the words of [`of_failure`] or [`authenticated`].
     pub expected: String,
-    /// The expected numbers of requests at the backchannel, the token and the key-set endpoint. One
-    /// prefetch of keys is allowed where none are needed in the end.
-    pub requests: [usize; 3],
+    /// The expected numbers of requests. One prefetch of keys is allowed where none are needed in the
+    /// end.
+    pub requests: Requests,
     /// The expected answers to the notifications, in order; `None` for one without an answer.
     pub answers: Vec<Option<u16>>,
     /// The expected result in a process that did not receive the first delivery, if the provider
@@ -160,7 +194,7 @@ impl Scenario {
             client: Arc::new(|builder| builder),
             metadata: Arc::new(|metadata| metadata),
             expected: "authenticated user-approve".into(),
-            requests: [1, 3, 1],
+            requests: polls(3).keys(1),
             answers: Vec::new(),
             repeats_as: None,
             breaks: Vec::new(),
@@ -174,9 +208,9 @@ impl Scenario {
     pub fn mode(mut self, mode: DeliveryMode) -> Self {
         self.mode = mode;
         (self.requests, self.answers) = match mode {
-            DeliveryMode::Poll => ([1, 3, 1], Vec::new()),
-            DeliveryMode::Ping => ([1, 1, 1], vec![Some(204)]),
-            DeliveryMode::Push => ([1, 0, 1], vec![Some(204)]),
+            DeliveryMode::Poll => (polls(3).keys(1), Vec::new()),
+            DeliveryMode::Ping => (polls(1).keys(1), vec![Some(204)]),
+            DeliveryMode::Push => (polls(0).keys(1), vec![Some(204)]),
         };
         self
     }
@@ -269,10 +303,9 @@ impl Scenario {
         self
     }
 
-    /// Sets the expected result and numbers of requests at the backchannel, the token and the key-set
-    /// endpoint.
+    /// Sets the expected result and numbers of requests.
     #[must_use]
-    pub fn ends(mut self, expected: &str, requests: [usize; 3]) -> Self {
+    pub fn ends(mut self, expected: &str, requests: Requests) -> Self {
         self.expected = expected.into();
         self.requests = requests;
         self
@@ -464,12 +497,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the numbers of requests at the backchannel, the token and the key-set endpoint.
+    /// Returns the numbers of requests.
     #[must_use]
-    pub fn requests(&self) -> [usize; 3] {
+    pub fn requests(&self) -> Requests {
         let seen: BTreeMap<_, _> = self.report.requests.iter().copied().collect();
-        [Endpoint::Backchannel, Endpoint::Token, Endpoint::KeySet]
-            .map(|endpoint| seen.get(&endpoint).copied().unwrap_or_default())
+        let count = |endpoint| seen.get(&endpoint).copied().unwrap_or_default();
+        Requests {
+            prompts: count(Endpoint::Backchannel),
+            polls: count(Endpoint::Token),
+            keys: count(Endpoint::KeySet),
+        }
     }
 }
 

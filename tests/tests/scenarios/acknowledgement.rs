@@ -2,7 +2,10 @@
 
 use ciba_core::{DeliveryMode, Policy};
 use ciba_test_op::{Act, Amendment, Endpoint, Script, ScriptedAnswer};
-use ciba_tests::drivers::run;
+use ciba_tests::{
+    drivers::run,
+    scenario::{Requests, polls},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -17,11 +20,11 @@ use crate::{Elsewhere, ack, ack_answer, gaps, plain, row};
 fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
     let mut rows = vec![
         ack("no auth_req_id", Amendment::new().remove("auth_req_id"))
-            .ends("provider_misbehaved backchannel: auth_req_id is missing", [1, 0, 0]),
+            .ends("provider_misbehaved backchannel: auth_req_id is missing", polls(0)),
         ack("null for an auth_req_id", Amendment::new().set("auth_req_id", Value::Null))
-            .ends("provider_misbehaved backchannel: auth_req_id is missing", [1, 0, 0]),
+            .ends("provider_misbehaved backchannel: auth_req_id is missing", polls(0)),
         ack("no expires_in", Amendment::new().remove("expires_in"))
-            .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
+            .ends("provider_misbehaved backchannel: expires_in is missing", polls(0)),
     ];
     let (of_another_type, unusable) =
         ("has the wrong type", "is empty, too long or not printable ASCII");
@@ -32,7 +35,7 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
     ] {
         rows.push(
             ack(&format!("auth_req_id {name}"), Amendment::new().set("auth_req_id", value))
-                .ends(&format!("provider_misbehaved backchannel: auth_req_id {why}"), [1, 0, 0]),
+                .ends(&format!("provider_misbehaved backchannel: auth_req_id {why}"), polls(0)),
         );
     }
     for media_type in ["text/html", ""] {
@@ -40,19 +43,19 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
             ack(&format!("media type {media_type:?}"), Amendment::new().media_type(media_type))
                 .ends(
                     "provider_misbehaved backchannel: its media type is not application/json",
-                    [1, 0, 0],
+                    polls(0),
                 ),
         );
     }
     for body in ["[]", "null", "", "{\"auth_req_id\":\"1c266114-a1be\",\"expi"] {
         rows.push(
             ack_answer(&format!("body {body:?}"), ScriptedAnswer::json(200, body))
-                .ends("provider_misbehaved backchannel: it is not a JSON object", [1, 0, 0]),
+                .ends("provider_misbehaved backchannel: it is not a JSON object", polls(0)),
         );
     }
     rows.push(
         ack("trailing bytes", Amendment::new().append("{}"))
-            .ends("provider_misbehaved backchannel: it is not a JSON object", [1, 0, 0]),
+            .ends("provider_misbehaved backchannel: it is not a JSON object", polls(0)),
     );
     run(rows);
 }
@@ -79,21 +82,19 @@ fn a_refusal_of_the_authentication_request_is_told_with_its_code_and_not_tried_a
         .iter()
         .map(|code| {
             ack_answer(code, ScriptedAnswer::error(400, code))
-                .ends(&format!("refused 400 {code}"), [1, 0, 0])
+                .ends(&format!("refused 400 {code}"), polls(0))
         })
         .collect();
     let invalid_client = || ScriptedAnswer::error(401, "invalid_client");
-    rows.push(ack_answer("401", invalid_client()).ends("refused 401 invalid_client", [1, 0, 0]));
+    rows.push(ack_answer("401", invalid_client()).ends("refused 401 invalid_client", polls(0)));
     rows.push(
         ack_answer(
             "401 with challenge",
             invalid_client().header("www-authenticate", "Basic realm=\"op\""),
         )
-        .ends("refused 401 invalid_client", [1, 0, 0]),
+        .ends("refused 401 invalid_client", polls(0)),
     );
-    rows.push(
-        plain("really unknown").hint("nobody").ends("refused 400 unknown_user_id", [1, 0, 0]),
-    );
+    rows.push(plain("really unknown").hint("nobody").ends("refused 400 unknown_user_id", polls(0)));
     run(rows);
 }
 
@@ -122,7 +123,7 @@ fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds(
     }
     for raw in ["1e3", "1000000000"] {
         let amendment = Amendment::new().raw_members(&format!("\"interval\":{raw},"));
-        rows.push(ack(&format!("interval {raw}"), amendment).ends("expired", [1, 1, 0]));
+        rows.push(ack(&format!("interval {raw}"), amendment).ends("expired", polls(1)));
     }
     run(rows);
 }
@@ -132,14 +133,14 @@ fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds(
 fn a_lifetime_that_is_no_lifetime_is_refused_and_a_huge_one_is_no_overflow() {
     let mut rows = vec![
         ack("expires_in null", Amendment::new().set("expires_in", Value::Null))
-            .ends("provider_misbehaved backchannel: expires_in is missing", [1, 0, 0]),
+            .ends("provider_misbehaved backchannel: expires_in is missing", polls(0)),
     ];
     for raw in ["0", "-1", "true", "\"soon\""] {
         let amendment =
             Amendment::new().remove("expires_in").raw_members(&format!("\"expires_in\":{raw},"));
         rows.push(ack(&format!("expires_in {raw}"), amendment).ends(
             "provider_misbehaved backchannel: expires_in is not a positive number of seconds",
-            [1, 0, 0],
+            polls(0),
         ));
     }
     for raw in ["9007199254740993", "18446744073709551616", "1e30"] {
@@ -176,7 +177,7 @@ fn unusual_and_legal_acknowledgements_are_taken() {
                     );
                 }
             })
-            .ends("refused 400 invalid_grant", [1, 1, 0])
+            .ends("refused 400 invalid_grant", polls(1))
             // The provider issued another id.
             .breaks(ciba_test_op::Rule::AuthReqId),
     ]);
@@ -192,18 +193,18 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
         policy
     };
     run(vec![
-        ack_answer("503", ScriptedAnswer::status(503)).ends("refused 503", [1, 0, 0]),
-        ack_answer("429", ScriptedAnswer::status(429).header("retry-after", "1")).ends("refused 429", [1, 0, 0]),
-        row("dropped before", every(Act::DropBefore)).ends("indeterminate", [1, 0, 0]),
-        row("dropped after", every(Act::DropAfter)).ends("indeterminate", [1, 0, 0]),
-        row("broken off", every(Act::DropInside(10))).ends("indeterminate", [1, 0, 0]),
+        ack_answer("503", ScriptedAnswer::status(503)).ends("refused 503", polls(0)),
+        ack_answer("429", ScriptedAnswer::status(429).header("retry-after", "1")).ends("refused 429", polls(0)),
+        row("dropped before", every(Act::DropBefore)).ends("indeterminate", polls(0)),
+        row("dropped after", every(Act::DropAfter)).ends("indeterminate", polls(0)),
+        row("broken off", every(Act::DropInside(10))).ends("indeterminate", polls(0)),
         row("held forever", every(Act::HoldForever))
             .client(move |builder| builder.policy(tiny(Policy::default())))
-            .ends("indeterminate", [1, 0, 0]),
-        ack_answer("502", ScriptedAnswer::html(502)).ends("indeterminate 502", [1, 0, 0]),
+            .ends("indeterminate", polls(0)),
+        ack_answer("502", ScriptedAnswer::html(502)).ends("indeterminate 502", polls(0)),
         ack_answer("400 and nothing", ScriptedAnswer::status(400)).ends(
             "provider_misbehaved backchannel: its status is not expected here, and no error code explains it",
-            [1, 0, 0],
+            polls(0),
         ),
     ]);
 }
@@ -223,7 +224,7 @@ fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcom
     ] {
         rows.push(
             ack_answer(&format!("{status} {code}"), error(status, code))
-                .ends(&format!("indeterminate {status} {code}"), [1, 0, 0]),
+                .ends(&format!("indeterminate {status} {code}"), polls(0)),
         );
     }
     for (status, code) in
@@ -231,7 +232,7 @@ fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcom
     {
         rows.push(
             ack_answer(&format!("{status} {code}"), error(status, code))
-                .ends(&format!("refused {status} {code}"), [1, 0, 0]),
+                .ends(&format!("refused {status} {code}"), polls(0)),
         );
     }
     // The provider had stored and displayed the request: a notification saves the login.
@@ -244,7 +245,7 @@ fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcom
     }
     rows.push(
         ack("500 server_error after the prompt", failed_later())
-            .ends("indeterminate 500 server_error", [1, 0, 0]),
+            .ends("indeterminate 500 server_error", polls(0)),
     );
     run(rows);
 }
@@ -262,19 +263,19 @@ fn a_redirect_of_any_endpoint_is_not_followed_and_the_other_host_sees_nothing() 
         };
         rows.push(
             away(Endpoint::Discovery, "/.well-known/openid-configuration")
-                .ends("metadata: it is a redirect", [0; 3]),
+                .ends("metadata: it is a redirect", Requests::NONE),
         );
         rows.push(
             away(Endpoint::Backchannel, "/bc")
-                .ends("provider_misbehaved backchannel: it is a redirect", [1, 0, 0]),
+                .ends("provider_misbehaved backchannel: it is a redirect", polls(0)),
         );
         rows.push(
             away(Endpoint::Token, "/token")
-                .ends("provider_misbehaved token: it is a redirect", [1, 1, 0]),
+                .ends("provider_misbehaved token: it is a redirect", polls(1)),
         );
         rows.push(
             away(Endpoint::KeySet, "/jwks")
-                .ends("provider_misbehaved key_set: it is a redirect", [1, 3, 5]),
+                .ends("provider_misbehaved key_set: it is a redirect", polls(3).keys(5)),
         );
     }
     run(rows);

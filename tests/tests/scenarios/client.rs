@@ -4,7 +4,7 @@ use ciba_core::jose::JwsAlgorithm;
 use ciba_core::{AuthRequest, Hint};
 use ciba_test_op::Endpoint;
 use ciba_tests::drivers::run;
-use ciba_tests::scenario::Auth;
+use ciba_tests::scenario::{Auth, Requests};
 use std::time::Duration;
 
 use crate::plain;
@@ -72,6 +72,6 @@ fn requests_are_what_the_provider_demands() {
         ),
         plain("requested_expiry 0")
             .request(move || base().requested_expiry(Duration::ZERO))
-            .ends("request: requested_expiry cannot be sent: it is not a positive whole number of seconds", [0; 3]),
+            .ends("request: requested_expiry cannot be sent: it is not a positive whole number of seconds", Requests::NONE),
     ]);
 }

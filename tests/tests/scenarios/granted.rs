@@ -4,7 +4,7 @@ use ciba_core::{AuthRequest, Hint, jose::JwsAlgorithm, providers, request::Autho
 use ciba_test_op::{Amendment, ProviderConfig, Script};
 use ciba_tests::{
     drivers::run,
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Scenario, polls},
 };
 use serde_json::json;
 
@@ -117,7 +117,7 @@ fn details_that_only_shape_the_prompt_are_not_missed() {
         .auth(Auth::Key(JwsAlgorithm::Rs256))
         .provider(|issuer| ProviderConfig::idura(issuer))
         .request(call)
-        .ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", [1, 4, 1])
+        .ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", polls(4).keys(1))
         .check(|_, found| assert!(found.is_some_and(|found| found.difference().is_empty())));
     row.preset = Some(providers::IDURA);
     run(vec![row]);

@@ -3,18 +3,18 @@
 use ciba_core::jose::JwsAlgorithm;
 use ciba_test_op::{Amendment, IdTokenEdit, KeySetEdit, MacKey, Script, TestKey, TokenShape};
 use ciba_tests::drivers::run;
-use ciba_tests::scenario::{Auth, Scenario};
+use ciba_tests::scenario::{Auth, Scenario, polls};
 use serde_json::{Value, json};
 
 use crate::{AUTH_REQ_ID, Elsewhere, id_token, keys, row};
 
 /// The keys may have changed under the same id, so they are fetched once more, but nothing else.
 fn refreshed(row: Scenario, check: &str) -> Scenario {
-    row.ends(&format!("untrusted {check}"), [1, 3, 2])
+    row.ends(&format!("untrusted {check}"), polls(3).keys(2))
 }
 
 fn untrusted(row: Scenario, check: &str) -> Scenario {
-    row.ends(&format!("untrusted {check}"), [1, 3, 1])
+    row.ends(&format!("untrusted {check}"), polls(3).keys(1))
 }
 
 /// OPM-IDT-01
@@ -103,7 +103,7 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
     let edit =
         |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
     let early = |check: &str, change: IdTokenEdit| {
-        edit(check, change).ends(&format!("untrusted {check}"), [1, 3, 0])
+        edit(check, change).ends(&format!("untrusted {check}"), polls(3))
     };
     let after_refresh =
         |change: IdTokenEdit| refreshed(id_token(&format!("{change:?}"), change), "signature");
@@ -124,7 +124,7 @@ fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_fo
             Amendment::new().set("id_token_signing_alg_values_supported", json!([alg.name()]));
         let name = format!("{alg} is listed: {script:?}");
         untrusted(row(name, script.metadata(listed)), "algorithm")
-            .ends("untrusted algorithm", [1, 3, 0])
+            .ends("untrusted algorithm", polls(3))
             .id_token_alg(alg)
     };
     let another_published = || {

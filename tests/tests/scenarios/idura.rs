@@ -18,7 +18,7 @@ use ciba_test_op::{
 };
 use ciba_tests::{
     drivers::{copied, run},
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Scenario, polls},
 };
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ fn row(name: &str, script: Script) -> Scenario {
         .provider(|issuer| ProviderConfig::idura(issuer))
         .request(call)
         .client(|builder| builder.assertion_lifetime(Duration::from_secs(60)))
-        .ends(PERSON, [1, 4, 1]);
+        .ends(PERSON, polls(4).keys(1));
     row.metadata = std::sync::Arc::new(|metadata| {
         idura::complete(metadata).expect("the issuer can be continued")
     });
@@ -67,7 +67,7 @@ fn acknowledgements_as_idura_writes_them_are_taken() {
         row("02 interval 3", Script::new().acknowledgement(Amendment::new().set("interval", 3))),
         row("03 and 05 Norwegian, with words", Script::new())
             .request(norwegian_call)
-            .ends(CALLER, [1, 4, 1]),
+            .ends(CALLER, polls(4).keys(1)),
         row(
             "10 expires_in as text",
             Script::new().acknowledgement(Amendment::new().set("expires_in", "120")),
@@ -82,22 +82,23 @@ fn polls_at_idura_end_as_the_person_and_the_provider_say() {
     let more = json!({"error": "access_denied", "error_description": "no", "trace": {"id": 7}, "more": [1]});
     run(vec![
         row("06 denied, Swedish", nth(Act::Decide(Decision::Deny)))
-            .ends("denied 400 access_denied", [1, 2, 0]),
+            .ends("denied 400 access_denied", polls(2)),
         row("06 denied, Norwegian", nth(Act::Decide(Decision::Deny)))
             .request(norwegian_call)
-            .ends("denied 400 access_denied", [1, 2, 0]),
+            .ends("denied 400 access_denied", polls(2)),
         row("07 pending forever", Script::new().every(Endpoint::Token, Act::Answer(pending)))
-            .ends("expired", [1, 23, 0]),
-        second("08 slow_down", ScriptedAnswer::error(400, "slow_down")).ends(PERSON, [1, 5, 1]),
+            .ends("expired", polls(23)),
+        second("08 slow_down", ScriptedAnswer::error(400, "slow_down"))
+            .ends(PERSON, polls(5).keys(1)),
         second("09 expired_token", ScriptedAnswer::error(400, "expired_token"))
-            .ends("expired 400 expired_token", [1, 2, 0]),
+            .ends("expired 400 expired_token", polls(2)),
         second("17 429", ScriptedAnswer::status(429).header("retry-after", "7"))
-            .ends(PERSON, [1, 5, 1]),
+            .ends(PERSON, polls(5).keys(1)),
         second("17 503", ScriptedAnswer::status(503).header("retry-after", "7"))
-            .ends(PERSON, [1, 5, 1]),
-        second("18 html 502", ScriptedAnswer::html(502)).ends(PERSON, [1, 5, 1]),
+            .ends(PERSON, polls(5).keys(1)),
+        second("18 html 502", ScriptedAnswer::html(502)).ends(PERSON, polls(5).keys(1)),
         second("20 more members", ScriptedAnswer::json(400, more.to_string()))
-            .ends("denied 400 access_denied", [1, 2, 0]),
+            .ends("denied 400 access_denied", polls(2)),
     ]);
 }
 
@@ -111,15 +112,15 @@ fn tokens_of_idura_are_for_the_person_and_the_eid_that_were_asked() {
         urn,
         row("13 braces in sub", Script::new()),
         edit("14 encrypted", IdTokenEdit::Shape(TokenShape::Raw(encrypted.into())))
-            .ends("untrusted unexpected-encryption", [1, 4, 0]),
+            .ends("untrusted unexpected-encryption", polls(4)),
         edit("15 wrong ssn", IdTokenEdit::set("ssn", "197802031111"))
-            .ends("untrusted another-person", [1, 4, 1]),
+            .ends("untrusted another-person", polls(4).keys(1)),
         edit(
             "16 refined eID",
             IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid:another-device:qr"),
         ),
         edit("16 another eID", IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:frejaid"))
-            .ends("untrusted another-eid", [1, 4, 1]),
+            .ends("untrusted another-eid", polls(4).keys(1)),
         edit("19 large token", IdTokenEdit::set("portrait", "x".repeat(100_000))),
     ]);
 }
@@ -215,7 +216,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
         row("bank branch, Norwegian BankID", Script::new())
             .request(branch)
             .provider(with_scope)
-            .ends(CALLER, [1, 4, 1]),
+            .ends(CALLER, polls(4).keys(1)),
         Sent {
             hint: "sub:ssn:01010750160",
             eid: "urn:grn:authn:no:bankid",
@@ -238,16 +239,16 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
             edit(IdTokenEdit::set("authenticationtype", "urn:grn:authn:se:bankid")),
         )
         .request(till)
-        .ends("untrusted another-eid", [1, 4, 1]),
+        .ends("untrusted another-eid", polls(4).keys(1)),
         bank_branch,
         row("bank branch, another customer", edit(IdTokenEdit::set("socialno", "01019010046")))
             .request(branch)
             .provider(with_scope)
-            .ends("untrusted another-person", [1, 4, 1]),
+            .ends("untrusted another-person", polls(4).keys(1)),
         row("bank branch, no person named", edit(IdTokenEdit::remove("socialno")))
             .request(branch)
             .provider(with_scope)
-            .ends("untrusted another-person", [1, 4, 1]),
+            .ends("untrusted another-person", polls(4).keys(1)),
     ]);
 }
 
@@ -256,7 +257,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
 fn a_jti_that_the_provider_knows_is_refused_once_and_for_all() {
     let row = row("11 replayed jti", Script::new())
         .client(|builder| builder.assertion_lifetime(Duration::from_secs(300)))
-        .ends("refused 401 invalid_client", [2, 4, 1])
+        .ends("refused 401 invalid_client", polls(4).keys(1).prompts(2))
         .breaks(Rule::AssertionReplay);
     let outcome = copied(&row);
     let broken: Vec<_> = outcome.report.violations.iter().map(|violation| violation.rule).collect();

@@ -4,7 +4,7 @@
 use ciba_core::{Authentication, answer::Deviation};
 use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, Provider, Script, ScriptedAnswer};
 use ciba_tests::drivers::run;
-use ciba_tests::scenario::Scenario;
+use ciba_tests::scenario::{Scenario, polls};
 use serde_json::json;
 
 use crate::{APPROVED, AUTH_REQ_ID, row, third, tokens};
@@ -45,8 +45,8 @@ fn odd_optional_members_lose_no_approved_login_and_are_reported() {
         reports(claim("nbf", json!(null)), &[]),
         reports(claim("acr", json!(2)), &[Deviation::AcrUnusable]),
         reports(claim("amr", json!("pwd")), &[Deviation::AmrUnusable]),
-        claim("nbf", json!("2030-01-01T00:00:00Z")).ends("untrusted not-before", [1, 3, 1]),
-        claim("azp", json!(["client-1"])).ends("untrusted authorized-party", [1, 3, 1]),
+        claim("nbf", json!("2030-01-01T00:00:00Z")).ends("untrusted not-before", polls(3).keys(1)),
+        claim("azp", json!(["client-1"])).ends("untrusted authorized-party", polls(3).keys(1)),
     ];
     for value in [r#""""#, "5", "[]", "{}", r#""\udc00""#] {
         rows.push(reports(without("refresh_token", value), &[Deviation::RefreshTokenUnusable]));
@@ -70,16 +70,16 @@ fn errors_that_are_not_quite_those_of_the_specification_mean_what_they_say() {
     let latin_1 = b"{\"error\":\"access_denied\",\"error_description\":\"Nej, \xe5nej\"}";
     let ends = |name: &str, media_type: &str, body: &[u8]| {
         third(name, ScriptedAnswer::raw(403, media_type, body))
-            .ends("denied 403 access_denied", [1, 3, 0])
+            .ends("denied 403 access_denied", polls(3))
     };
     let second = |name: &str, answer: ScriptedAnswer| {
         row(name, Script::new().nth(Endpoint::Token, 2, Act::Answer(answer)))
-            .ends(APPROVED, [1, 4, 1])
+            .ends(APPROVED, polls(4).keys(1))
     };
     let first = |name: &str, media_type: &str, body: &[u8]| {
         let answer = ScriptedAnswer::raw(400, media_type, body);
         row(name, Script::new().nth(Endpoint::Backchannel, 1, Act::Answer(answer)))
-            .ends("refused 400 unknown_user_id", [1, 0, 0])
+            .ends("refused 400 unknown_user_id", polls(0))
     };
     let unknown = r#"{"error":"unknown_user_id"}"#;
     run(vec![

@@ -4,7 +4,10 @@ use ciba_core::{fault::Fault, jose::JwsAlgorithm};
 use ciba_test_op::{
     Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer, TestKey,
 };
-use ciba_tests::drivers::run;
+use ciba_tests::{
+    drivers::run,
+    scenario::{Requests, polls},
+};
 use serde_json::json;
 
 use crate::{APPROVED, id_token, keys, metadata, plain, row};
@@ -20,32 +23,34 @@ fn metadata_that_cannot_be_trusted_or_used_stops_before_any_request() {
     let modes = "backchannel_token_delivery_modes_supported";
     run(vec![
         metadata("another issuer", Amendment::new().set("issuer", "https://op.example.evil"))
-            .ends("metadata: untrusted discovery-issuer", [0; 3]),
+            .ends("metadata: untrusted discovery-issuer", Requests::NONE),
         metadata("a slash more", Amendment::new().append_to("issuer", "/"))
-            .ends("metadata: untrusted discovery-issuer", [0; 3]),
+            .ends("metadata: untrusted discovery-issuer", Requests::NONE),
         metadata(
             "no backchannel endpoint",
             Amendment::new().remove("backchannel_authentication_endpoint"),
         )
-        .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
-        metadata("no poll mode", Amendment::new().set(modes, json!(["ping", "push"])))
-            .ends("config: not listed in backchannel_token_delivery_modes_supported", [0; 3]),
+        .ends("config: missing backchannel_authentication_endpoint", Requests::NONE),
+        metadata("no poll mode", Amendment::new().set(modes, json!(["ping", "push"]))).ends(
+            "config: not listed in backchannel_token_delivery_modes_supported",
+            Requests::NONE,
+        ),
         metadata(
             "no RS256",
             Amendment::new()
                 .set("id_token_signing_alg_values_supported", json!(["PS256", "ES256"])),
         )
-        .ends("config: not listed in id_token_signing_alg_values_supported", [0; 3]),
+        .ends("config: not listed in id_token_signing_alg_values_supported", Requests::NONE),
         metadata("plain http", Amendment::new().set("token_endpoint", "http://op.example/token"))
-            .ends("metadata: token_endpoint is not an https URL that can be used", [0; 3]),
+            .ends("metadata: token_endpoint is not an https URL that can be used", Requests::NONE),
         row("html", answer(ScriptedAnswer::html(200)))
-            .ends("metadata: its media type is not application/json", [0; 3]),
+            .ends("metadata: its media type is not application/json", Requests::NONE),
         row("array", answer(ScriptedAnswer::json(200, "[]")))
-            .ends("metadata: it is not a JSON object", [0; 3]),
+            .ends("metadata: it is not a JSON object", Requests::NONE),
         metadata("truncated", Amendment::new().truncate(60))
-            .ends("metadata: it is not a JSON object", [0; 3]),
+            .ends("metadata: it is not a JSON object", Requests::NONE),
         row("endless", Script::new().every(Endpoint::Discovery, Act::Endless))
-            .ends("metadata: it is too large", [0; 3]),
+            .ends("metadata: it is too large", Requests::NONE),
     ]);
 }
 
@@ -100,7 +105,7 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
             "rotated just before signing",
             Script::new().nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)),
         )
-        .ends(APPROVED, [1, 3, 2]),
+        .ends(APPROVED, polls(3).keys(2)),
         // Behind a cache, for example: the signing key is published after a while (ruling 31).
         row(
             "published late",
@@ -112,29 +117,29 @@ fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
                 )
             }),
         )
-        .ends(APPROVED, [1, 3, 4]),
+        .ends(APPROVED, polls(3).keys(4)),
         row("never published", every(Act::Answer(ScriptedAnswer::json(200, r#"{"keys":[]}"#))))
-            .ends("untrusted unknown-key", [1, 3, 6]),
-        row("away once", once(ScriptedAnswer::status(503))).ends(APPROVED, [1, 3, 2]),
-        row("html once", once(ScriptedAnswer::html(200))).ends(APPROVED, [1, 3, 2]),
+            .ends("untrusted unknown-key", polls(3).keys(6)),
+        row("away once", once(ScriptedAnswer::status(503))).ends(APPROVED, polls(3).keys(2)),
+        row("html once", once(ScriptedAnswer::html(200))).ends(APPROVED, polls(3).keys(2)),
         // The content decides, not the media type.
         row("as text/plain", labelled("text/plain")),
         row("as a key set", labelled("application/jwk-set+json")),
         row("without a label", labelled("")),
         // Temporary failures are retried for two minutes.
         row("503 forever", every(Act::Answer(ScriptedAnswer::status(503))))
-            .ends("indeterminate", [1, 3, 13]),
+            .ends("indeterminate", polls(3).keys(13)),
         row("429 forever", every(Act::Answer(ScriptedAnswer::status(429))))
-            .ends("indeterminate", [1, 3, 13]),
-        row("dropped forever", every(Act::DropBefore)).ends("indeterminate", [1, 3, 13]),
+            .ends("indeterminate", polls(3).keys(13)),
+        row("dropped forever", every(Act::DropBefore)).ends("indeterminate", polls(3).keys(13)),
         // Permanent failures are retried three times, after the two prefetches.
         row("html forever", every(Act::Answer(ScriptedAnswer::html(200))))
-            .ends(&misbehaved(Fault::NotJson), [1, 3, 5]),
+            .ends(&misbehaved(Fault::NotJson), polls(3).keys(5)),
         row("not a key set", every(Act::Answer(ScriptedAnswer::json(200, "{}"))))
-            .ends(&misbehaved(Fault::MissingMember("keys")), [1, 3, 5]),
+            .ends(&misbehaved(Fault::MissingMember("keys")), polls(3).keys(5)),
         row("404 forever", every(Act::Answer(ScriptedAnswer::status(404))))
-            .ends(&misbehaved(Fault::Status), [1, 3, 5]),
+            .ends(&misbehaved(Fault::Status), polls(3).keys(5)),
         row("406 forever", every(Act::Answer(ScriptedAnswer::status(406))))
-            .ends(&misbehaved(Fault::Status), [1, 3, 5]),
+            .ends(&misbehaved(Fault::Status), polls(3).keys(5)),
     ]);
 }

@@ -10,7 +10,7 @@ use ciba_test_op::{
 };
 use ciba_tests::{
     drivers::{at_every_save, run},
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Scenario, polls},
 };
 
 use crate::{APPROVED, AUTH_REQ_ID, MODES, gaps, row};
@@ -72,40 +72,45 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
     Ok(match (happens, mode) {
         (Approve, _) => plain(),
 
-        (Deny, Poll) => plain().hint("deny").ends("denied 400 access_denied", [1, 3, 0]),
-        (Deny, Ping) => plain().hint("deny").ends("denied 400 access_denied", [1, 1, 0]),
-        (Deny, Push) => plain().hint("deny").ends("denied access_denied", [1, 0, 0]),
+        (Deny, Poll) => plain().hint("deny").ends("denied 400 access_denied", polls(3)),
+        (Deny, Ping) => plain().hint("deny").ends("denied 400 access_denied", polls(1)),
+        (Deny, Push) => plain().hint("deny").ends("denied access_denied", polls(0)),
 
-        (Expire, Poll) => plain().hint("never").ends("expired", [1, 23, 0]),
+        (Expire, Poll) => plain().hint("never").ends("expired", polls(23)),
         // The backstop polls after a minute, and shortly before the end.
-        (Expire, Ping) => plain().hint("never").ends("expired", [1, 2, 0]).answers(&[]),
+        (Expire, Ping) => plain().hint("never").ends("expired", polls(2)).answers(&[]),
         // CIBA 12 requires no push for it, so one may have been lost.
-        (Expire, Push) => plain().hint("never").ends("indeterminate", [1, 0, 0]).answers(&[]),
+        (Expire, Push) => plain().hint("never").ends("indeterminate", polls(0)).answers(&[]),
 
         (SlowDown, Poll) => {
-            calm(nth(Endpoint::Token, 2, error("slow_down")), 2).ends(APPROVED, [1, 4, 1])
+            calm(nth(Endpoint::Token, 2, error("slow_down")), 2).ends(APPROVED, polls(4).keys(1))
         }
         (SlowDown, Ping) => {
-            calm(nth(Endpoint::Token, 1, error("slow_down")), 1).ends(APPROVED, [1, 2, 1])
+            calm(nth(Endpoint::Token, 1, error("slow_down")), 1).ends(APPROVED, polls(2).keys(1))
         }
         (SlowDown, Push) => return Err(NO_POLL),
 
-        (Unavailable, Poll) => nth(Endpoint::Token, 2, unavailable()).ends(APPROVED, [1, 4, 1]),
-        (Unavailable, Ping) => nth(Endpoint::Token, 1, unavailable()).ends(APPROVED, [1, 2, 1]),
-        (Unavailable, Push) => nth(Endpoint::KeySet, 1, unavailable()).ends(APPROVED, [1, 0, 2]),
+        (Unavailable, Poll) => {
+            nth(Endpoint::Token, 2, unavailable()).ends(APPROVED, polls(4).keys(1))
+        }
+        (Unavailable, Ping) => {
+            nth(Endpoint::Token, 1, unavailable()).ends(APPROVED, polls(2).keys(1))
+        }
+        (Unavailable, Push) => {
+            nth(Endpoint::KeySet, 1, unavailable()).ends(APPROVED, polls(0).keys(2))
+        }
 
         // The prefetched keys are the old ones.
-        (KeyRotated, Poll) => {
-            nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce)).ends(APPROVED, [1, 3, 2])
-        }
+        (KeyRotated, Poll) => nth(Endpoint::Token, 3, Act::Keys(KeySetEdit::RotateAtOnce))
+            .ends(APPROVED, polls(3).keys(2)),
         (KeyRotated, Ping) => nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce))
-            .ends(APPROVED, [1, 1, 2]),
+            .ends(APPROVED, polls(1).keys(2)),
         (KeyRotated, Push) => nth(Endpoint::Notification, 1, Act::Keys(KeySetEdit::RotateAtOnce))
-            .ends(APPROVED, [1, 0, 2]),
+            .ends(APPROVED, polls(0).keys(2)),
 
         (AcknowledgementLost, Poll) => {
             with(Script::new().every(Endpoint::Backchannel, Act::DropAfter))
-                .ends("indeterminate", [1, 0, 0])
+                .ends("indeterminate", polls(0))
         }
         (AcknowledgementLost, Ping | Push) => {
             with(Script::new().every(Endpoint::Backchannel, Act::DropAfter))
@@ -131,12 +136,14 @@ fn cell(mode: DeliveryMode, happens: Happens) -> Result<Scenario, &'static str> 
         // The backstop polls for it.
         (Withheld, Ping) => with(notified(NotificationEdit::Withhold)).answers(&[]),
         (Withheld, Push) => {
-            with(notified(NotificationEdit::Withhold)).ends("indeterminate", [1, 0, 0]).answers(&[])
+            with(notified(NotificationEdit::Withhold)).ends("indeterminate", polls(0)).answers(&[])
         }
 
-        (ProviderLies, Poll) => with(Script::new().id_token(lie)).ends(untrusted, [1, 3, 1]),
-        (ProviderLies, Ping) => with(Script::new().id_token(lie)).ends(untrusted, [1, 1, 1]),
-        (ProviderLies, Push) => with(Script::new().pushed_id_token(lie)).ends(untrusted, [1, 0, 1]),
+        (ProviderLies, Poll) => with(Script::new().id_token(lie)).ends(untrusted, polls(3).keys(1)),
+        (ProviderLies, Ping) => with(Script::new().id_token(lie)).ends(untrusted, polls(1).keys(1)),
+        (ProviderLies, Push) => {
+            with(Script::new().pushed_id_token(lie)).ends(untrusted, polls(0).keys(1))
+        }
     })
 }
 

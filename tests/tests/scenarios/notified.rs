@@ -9,7 +9,7 @@ use ciba_test_op::{
 };
 use ciba_tests::{
     drivers::run,
-    scenario::{Protection, Scenario},
+    scenario::{Protection, Scenario, polls},
 };
 use serde_json::json;
 
@@ -39,7 +39,7 @@ fn waits(row: Scenario) -> Scenario {
 
 /// The only notification is refused and has no effect, so the user's decision stays unknown.
 fn refused(status: u16, row: Scenario) -> Scenario {
-    waits(row).ends("indeterminate", [1, 0, 0]).answers(&[status])
+    waits(row).ends("indeterminate", polls(0)).answers(&[status])
 }
 
 /// OPM-PNG-01
@@ -65,13 +65,13 @@ fn a_ping_leads_to_one_token_request_at_once_and_then_the_interval_counts() {
                 // Not within two seconds of the end of the last one.
                 assert!(polls[1].since(ping) < Duration::from_secs(1), "{polls:?} {ping:?}");
             })
-            .ends(APPROVED, [1, 2, 1]),
+            .ends(APPROVED, polls(2).keys(1)),
         ping("before the decision", early())
             .check(|provider, _| {
                 let found = gaps(provider);
                 assert!(found[0] == 0 && found[1..].iter().all(|gap| *gap >= 5_000), "{found:?}");
             })
-            .ends(APPROVED, [1, 3, 1]),
+            .ends(APPROVED, polls(3).keys(1)),
     ]);
 }
 
@@ -154,7 +154,7 @@ fn tokens_that_are_pushed_to_a_client_that_is_pinged_end_the_flow_with_the_reaso
         waits(ping(name, Script::new().payload(smuggled)))
             .ends(
                 "provider_misbehaved notification: it delivers tokens, but this client is registered for ping mode",
-                [1, 0, 0],
+                polls(0),
             )
             .answers(&[400])
     };
@@ -178,10 +178,10 @@ fn without_a_ping_the_rules_of_polling_hold() {
                 let found = gaps(provider);
                 assert!(found[0] >= 5_000 && found[1] >= 10_000, "{found:?}");
             })
-            .ends(APPROVED, [1, 2, 1])
+            .ends(APPROVED, polls(2).keys(1))
             .answers(&[]),
         ping("expired_token", withheld("expired_token"))
-            .ends("expired 400 expired_token", [1, 1, 0])
+            .ends("expired 400 expired_token", polls(1))
             .answers(&[]),
     ]);
 }
@@ -195,7 +195,7 @@ fn a_ping_without_the_certificate_the_endpoint_demands_does_not_arrive() {
         row
     };
     run(vec![
-        closed(waits(ping("no request", Script::new()))).ends("indeterminate", [1, 0, 0]),
+        closed(waits(ping("no request", Script::new()))).ends("indeterminate", polls(0)),
         closed(ping("the backstop asks", Script::new())),
     ]);
 }
@@ -218,7 +218,7 @@ fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
                 let found = gaps(provider);
                 assert_eq!(found[1], 2_000, "another request follows soon after the answer");
             })
-            .ends(APPROVED, [1, 2, 1]),
+            .ends(APPROVED, polls(2).keys(1)),
     ]);
 }
 
@@ -234,11 +234,11 @@ fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
         )
     };
     run(vec![
-        waits(ping("a ping 30 s late", late(30))).ends("indeterminate", [1, 0, 0]),
-        waits(ping("a ping 90 s late", late(90))).ends("indeterminate", [1, 0, 0]).answers(&[401]),
+        waits(ping("a ping 30 s late", late(30))).ends("indeterminate", polls(0)),
+        waits(ping("a ping 90 s late", late(90))).ends("indeterminate", polls(0)).answers(&[401]),
         // Late tokens are accepted.
         push("a push 30 s late", late(30)),
-        push("a push 90 s late", late(90)).ends("indeterminate", [1, 0, 0]).answers(&[401]),
+        push("a push 90 s late", late(90)).ends("indeterminate", polls(0)).answers(&[401]),
     ]);
 }
 
@@ -297,7 +297,7 @@ fn pushed_tokens_that_nothing_binds_to_this_request_are_discarded() {
                     .scope("offline_access")
                     .binding_message("A")
             })
-            .ends(&format!("untrusted {check}"), [1, 0, fetches])
+            .ends(&format!("untrusted {check}"), polls(0).keys(fetches))
     };
     let edit = |check, edit| untrusted(check, 1, Script::new().pushed_id_token(edit));
     let amend = |check, amendment| untrusted(check, 1, Script::new().payload(amendment));
@@ -352,8 +352,7 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
     ] {
         let row = push(name, Script::new().payload(amendment));
         rows.push(
-            row.ends(&format!("provider_misbehaved notification: {why}"), [1, 0, 0])
-                .answers(&[400]),
+            row.ends(&format!("provider_misbehaved notification: {why}"), polls(0)).answers(&[400]),
         );
     }
     run(rows);
@@ -364,10 +363,10 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
 fn a_pushed_error_is_acknowledged_and_the_end() {
     let error = |code: &str| push(code, edited(NotificationEdit::Error(code.into())));
     run(vec![
-        error("access_denied").ends("denied access_denied", [1, 0, 0]),
-        error("expired_token").ends("expired expired_token", [1, 0, 0]),
-        error("transaction_failed").ends("refused transaction_failed", [1, 0, 0]),
-        error("nobody_defined_this").ends("refused nobody_defined_this", [1, 0, 0]),
+        error("access_denied").ends("denied access_denied", polls(0)),
+        error("expired_token").ends("expired expired_token", polls(0)),
+        error("transaction_failed").ends("refused transaction_failed", polls(0)),
+        error("nobody_defined_this").ends("refused nobody_defined_this", polls(0)),
     ]);
 }
 

@@ -19,7 +19,7 @@ use ciba_core::{
 use ciba_test_op::{IdTokenEdit, ProviderConfig, Script};
 use ciba_tests::{
     drivers::{core, run},
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Requests, Scenario, polls},
 };
 
 const SWEDE: &str = "196802020575";
@@ -144,7 +144,7 @@ fn row(way: &Way, name: &str, edits: &[(&str, Option<&str>)]) -> Scenario {
         .auth(Auth::Key(JwsAlgorithm::Rs256))
         .provider(|issuer| ProviderConfig::idura(issuer))
         .request(way.build)
-        .ends(REFUSED, [1, 4, 1]);
+        .ends(REFUSED, polls(4).keys(1));
     row.preset = Some(providers::IDURA);
     row
 }
@@ -175,7 +175,7 @@ fn accepted(row: Scenario, number: &'static str, person: Person) -> Scenario {
         SWEDE => "authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}",
         _ => "authenticated {e85974c5-bb48-4118-8d4f-fddd215df918}",
     };
-    row.ends(subject, [1, 4, 1])
+    row.ends(subject, polls(4).keys(1))
         .check(move |_, found| assert_eq!(found.map(|found| found.person()), Some(person)))
 }
 
@@ -245,7 +245,7 @@ fn another_eid_is_refused_whichever_way_the_request_was_built() {
         for claim in ["authenticationtype", "acr"] {
             rows.push(
                 row(&way, claim, &[(claim, Some("urn:grn:authn:dk:mitid"))])
-                    .ends("untrusted another-eid", [1, 4, 1]),
+                    .ends("untrusted another-eid", polls(4).keys(1)),
             );
         }
     }
@@ -271,7 +271,9 @@ fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
                 "it has a space, or another character that no national id contains, after sub:ssn:"
             }
         };
-        rows.push(refused.ends(&format!("request: login_hint cannot be sent: {why}"), [0; 3]));
+        rows.push(
+            refused.ends(&format!("request: login_hint cannot be sent: {why}"), Requests::NONE),
+        );
     }
     run(rows);
 }
@@ -290,14 +292,14 @@ fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_re
         let with = row(&way, "with a message", &both)
             .request(move || build().binding_message("Order 4711"));
         rows.push(match way.number {
-            NORWEGIAN => with.ends(NONE, [0; 3]),
+            NORWEGIAN => with.ends(NONE, Requests::NONE),
             _ => accepted(with, way.number, Person::Compared(ComparedBy::NationalId)),
         });
         if exactly_swedish {
             rows.push(
                 row(&way, "without", &[])
                     .request(move || build().binding_message(""))
-                    .ends(ONE, [0; 3]),
+                    .ends(ONE, Requests::NONE),
             );
         }
     }
@@ -306,7 +308,7 @@ fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_re
         row(&ways()[0], eid, &[])
             .client(move |builder| builder.default_acr_values([eid]))
             .request(move || AuthRequest::new(Hint::Login(hint(SWEDE))).binding_message(message))
-            .ends(why, [0; 3])
+            .ends(why, Requests::NONE)
     };
     rows.push(registered(NORWEGIAN_BANKID, "Order 4711", NONE));
     rows.push(registered(SWEDISH_BANKID, "", ONE));

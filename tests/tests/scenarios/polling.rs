@@ -6,7 +6,7 @@ use ciba_test_op::{
     SpeedReference,
 };
 use ciba_tests::drivers::run;
-use ciba_tests::scenario::Scenario;
+use ciba_tests::scenario::{Scenario, polls};
 use std::time::Duration;
 
 use crate::{APPROVED, gaps, plain, row, third, tokens};
@@ -45,11 +45,11 @@ fn polls_keep_the_interval_from_the_acknowledgement_on_and_slow_down_for_good() 
         row("slow_down", slow_down(2))
             .provider(strict(5))
             .check(at_least(&[5_000, 5_000, 10_000, 10_000]))
-            .ends(APPROVED, [1, 4, 1]),
+            .ends(APPROVED, polls(4).keys(1)),
         row("slow_down thrice", slow_down(1).and(slow_down(2)).and(slow_down(4)))
             .provider(strict(5))
             .check(at_least(&[5_000, 10_000, 15_000, 15_000, 20_000, 20_000]))
-            .ends(APPROVED, [1, 6, 1]),
+            .ends(APPROVED, polls(6).keys(1)),
     ]);
 }
 
@@ -67,16 +67,16 @@ fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_code() {
         "nobody_defined_this",
     ];
     let mut rows = vec![
-        plain("really denied").hint("deny").ends("denied 400 access_denied", [1, 3, 0]),
+        plain("really denied").hint("deny").ends("denied 400 access_denied", polls(3)),
         third("access_denied", ScriptedAnswer::error(400, "access_denied"))
-            .ends("denied 400 access_denied", [1, 3, 0]),
+            .ends("denied 400 access_denied", polls(3)),
         third("expired_token", ScriptedAnswer::error(400, "expired_token"))
-            .ends("expired 400 expired_token", [1, 3, 0]),
+            .ends("expired 400 expired_token", polls(3)),
     ];
     for code in refused {
         rows.push(
             third(code, ScriptedAnswer::error(400, code))
-                .ends(&format!("refused 400 {code}"), [1, 3, 0]),
+                .ends(&format!("refused 400 {code}"), polls(3)),
         );
     }
     run(rows);
@@ -85,7 +85,7 @@ fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_code() {
 /// OPM-POL-10
 #[test]
 fn pending_for_ever_ends_at_the_deadline() {
-    run(vec![plain("never").hint("never").ends("expired", [1, 23, 0])]);
+    run(vec![plain("never").hint("never").ends("expired", polls(23))]);
 }
 
 /// OPM-POL-11
@@ -101,7 +101,7 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
             let found = gaps(provider);
             assert!(found[2] >= second && found.iter().all(|gap| *gap >= 5_000), "{found:?}");
         })
-        .ends(APPROVED, [1, 4, 1])
+        .ends(APPROVED, polls(4).keys(1))
     };
     let error = |status| ScriptedAnswer::error(status, "server_error");
     run(vec![
@@ -155,10 +155,10 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
                     "{arrived:?}"
                 );
             })
-            .ends(APPROVED, [1, 4, 1]),
-        calm(row("broken off", second(Act::DropInside(5))), 5_000).ends(APPROVED, [1, 3, 1]),
+            .ends(APPROVED, polls(4).keys(1)),
+        calm(row("broken off", second(Act::DropInside(5))), 5_000).ends(APPROVED, polls(3).keys(1)),
         row("dropped forever", Script::new().every(Endpoint::Token, Act::DropBefore))
-            .ends("indeterminate", [1, 5, 0]),
+            .ends("indeterminate", polls(5)),
     ]);
 }
 
@@ -174,7 +174,7 @@ fn no_wait_the_provider_asks_for_loses_a_login() {
             let mut row = row
                 .mode(mode)
                 .hint("approve-after:0")
-                .ends("authenticated user-approve-after:0", [1, 2, 1]);
+                .ends("authenticated user-approve-after:0", polls(2).keys(1));
             // The provider asked for a longer wait than there is time.
             row.breaks = Option::into_iter(rule).collect();
             if mode == DeliveryMode::Ping {
@@ -211,7 +211,9 @@ fn no_wait_the_provider_asks_for_loses_a_login() {
         let body = r#"{"error":"slow_down","interval":3600}"#;
         late(None, first("an interval in an error", ScriptedAnswer::json(400, body)));
         let mut once = row("an interval", Script::new().acknowledgement(asked(3600))).mode(mode);
-        once = once.hint("approve-after:0").ends("authenticated user-approve-after:0", [1, 1, 1]);
+        once = once
+            .hint("approve-after:0")
+            .ends("authenticated user-approve-after:0", polls(1).keys(1));
         if mode == DeliveryMode::Ping {
             once.script = once.script.notification(NotificationEdit::Withhold);
             once.answers = Vec::new();
@@ -240,7 +242,7 @@ fn a_deadline_that_comes_without_usable_answers_leaves_the_outcome_unknown() {
         let words = code.map(|code| format!(" {code}")).unwrap_or_default();
         let mut row = row(format!("{status}{words}"), every(Act::Answer(answer)));
         row.expected = format!("indeterminate {status}{words}");
-        (row.requests[1], row.requests[2]) = (6, 0);
+        (row.requests.polls, row.requests.keys) = (6, 0);
         rows.push(row);
     }
     run(rows);
@@ -256,17 +258,17 @@ fn tokens_whose_answer_was_lost_are_told_as_lost_and_not_as_refused() {
     };
     run(vec![
         row("dropped after", lost(Act::DropAfter))
-            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+            .ends("indeterminate 400 invalid_grant", polls(4)),
         row("broken off", lost(Act::DropInside(100)))
-            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+            .ends("indeterminate 400 invalid_grant", polls(4)),
         // The provider has issued the tokens, but a gateway answers 5xx. (503 would mean that nothing
         // was done.)
         row("500 in place of the tokens", tampered(500))
-            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+            .ends("indeterminate 400 invalid_grant", polls(4)),
         row("502 in place of the tokens", tampered(502))
-            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+            .ends("indeterminate 400 invalid_grant", polls(4)),
         row("504 in place of the tokens", tampered(504))
-            .ends("indeterminate 400 invalid_grant", [1, 4, 0]),
+            .ends("indeterminate 400 invalid_grant", polls(4)),
     ]);
 }
 
@@ -289,7 +291,7 @@ fn a_long_poll_is_waited_for_and_the_interval_counts_from_its_answer() {
 #[test]
 fn token_answers_that_cannot_be_used_are_the_end() {
     let misbehaved = |fault: &str| format!("provider_misbehaved token: {fault}");
-    let ends = |row: Scenario, fault: &str| row.ends(&misbehaved(fault), [1, 3, 0]);
+    let ends = |row: Scenario, fault: &str| row.ends(&misbehaved(fault), polls(3));
     let status = "its status is not expected here, and no error code explains it";
     let mut rows = vec![
         ends(third("400 and nothing", ScriptedAnswer::status(400)), status),

@@ -15,7 +15,7 @@ use ciba_test_op::{
 };
 use ciba_tests::{
     drivers::{core, run},
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Requests, Scenario, polls},
 };
 
 use crate::{APPROVED, plain, row, tokens};
@@ -61,8 +61,8 @@ fn binding_messages_are_what_the_provider_takes() {
         (providers::WSO2, "<b>Order</b>", NOT_TAKEN),
     ] {
         rows.push(with(preset));
-        rows.push(with(preset).request(saying(message)).ends(why, [0; 3]));
-        rows.push(without(preset).request(saying(message)).ends(REFUSED_MESSAGE, [1, 0, 0]));
+        rows.push(with(preset).request(saying(message)).ends(why, Requests::NONE));
+        rows.push(without(preset).request(saying(message)).ends(REFUSED_MESSAGE, polls(0)));
     }
     run(rows);
 }
@@ -74,13 +74,13 @@ fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
     let silent = || AuthRequest::new(Hint::Login("approve".into()));
     run(vec![
         with(auth0),
-        without(auth0).ends(INVALID_REQUEST, [1, 0, 0]),
-        without(auth0).client(|builder| builder.body_client_id()).ends(MISBEHAVED, [1, 3, 0]),
-        with(auth0).request(silent).ends(MISSING, [0; 3]),
+        without(auth0).ends(INVALID_REQUEST, polls(0)),
+        without(auth0).client(|builder| builder.body_client_id()).ends(MISBEHAVED, polls(3)),
+        with(auth0).request(silent).ends(MISSING, Requests::NONE),
         without(auth0)
             .client(|builder| builder.body_client_id())
             .request(silent)
-            .ends(REFUSED_MESSAGE, [1, 0, 0]),
+            .ends(REFUSED_MESSAGE, polls(0)),
     ]);
 }
 
@@ -94,11 +94,11 @@ fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
         called(with(camara)),
         called(with(camara)).signed(JwsAlgorithm::Es256),
         called(without(camara))
-            .ends("refused 401 invalid_client", [1, 0, 0])
+            .ends("refused 401 invalid_client", polls(0))
             .breaks(Rule::AssertionAudience),
         without(camara)
             .signed(JwsAlgorithm::Es256)
-            .ends(INVALID_REQUEST, [1, 0, 0])
+            .ends(INVALID_REQUEST, polls(0))
             .breaks(Rule::RequestObjectClaims),
     ]);
 }
@@ -136,14 +136,14 @@ fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
     const MAC: &str = "config: Some(Invalid { member: \"id_token_signed_response_alg\", reason: \"this provider signs HS256, HS384 and HS512 with a key that no client has\" })";
     run(vec![
         always_1(with(keycloak)),
-        always_1(without(keycloak)).ends("untrusted acr", [1, 3, 1]),
+        always_1(without(keycloak)).ends("untrusted acr", polls(3).keys(1)),
         always_1(with(keycloak))
             .request(move || asking().expecting(Expectations::new().acr(AcrRule::Require)))
-            .ends("untrusted acr", [1, 3, 1]),
-        ignoring(with(keycloak)).ends("expired", [1, 5, 0]),
-        ignoring(without(keycloak)).ends("expired", [1, 23, 0]),
-        hs256(with(keycloak)).ends(MAC, [0; 3]),
-        with(keycloak).auth(Auth::None).ends(APPROVED, [1, 3, 1]),
+            .ends("untrusted acr", polls(3).keys(1)),
+        ignoring(with(keycloak)).ends("expired", polls(5)),
+        ignoring(without(keycloak)).ends("expired", polls(23)),
+        hs256(with(keycloak)).ends(MAC, Requests::NONE),
+        with(keycloak).auth(Auth::None).ends(APPROVED, polls(3).keys(1)),
     ]);
 }
 
@@ -186,10 +186,10 @@ fn a_provider_s_own_word_for_bearer_is_an_option() {
     };
     run(vec![
         word("known").client(knowing),
-        word("unknown").ends("provider_misbehaved token: token_type is not Bearer", [1, 3, 0]),
+        word("unknown").ends("provider_misbehaved token: token_type is not Bearer", polls(3)),
         tokens("another", Amendment::new().set("token_type", "DPoP"))
             .client(knowing)
-            .ends("provider_misbehaved token: token_type is not Bearer", [1, 3, 0]),
+            .ends("provider_misbehaved token: token_type is not Bearer", polls(3)),
     ]);
 }
 
@@ -209,11 +209,11 @@ fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
     run(vec![
         called(with(okta)),
         called(without(okta))
-            .ends("refused 401 invalid_client", [1, 0, 0])
+            .ends("refused 401 invalid_client", polls(0))
             .breaks(Rule::AssertionAudience),
         // A secret has no audience.
-        with(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 5, 0]),
-        without(okta).auth(Auth::Basic).request(soon).ends("expired", [1, 58, 0]),
+        with(okta).auth(Auth::Basic).request(soon).ends("expired", polls(5)),
+        without(okta).auth(Auth::Basic).request(soon).ends("expired", polls(58)),
     ]);
 }
 
@@ -222,17 +222,17 @@ fn some_providers_take_signed_requests_only() {
     let mut rows = Vec::new();
     for preset in [providers::PINGAM, providers::CONNECTID] {
         rows.push(with(preset).auth(Auth::Key(JwsAlgorithm::Ps256)).signed(JwsAlgorithm::Ps256));
-        rows.push(with(preset).ends(UNSIGNED, [0; 3]));
-        rows.push(without(preset).ends(INVALID_REQUEST, [1, 0, 0]));
+        rows.push(with(preset).ends(UNSIGNED, Requests::NONE));
+        rows.push(without(preset).ends(INVALID_REQUEST, polls(0)));
     }
     let silent = || AuthRequest::new(Hint::Login("approve".into()));
     let connectid = |row: Scenario| row.signed(JwsAlgorithm::Es256).request(silent);
-    rows.push(connectid(with(providers::CONNECTID)).ends(MISSING, [0; 3]));
-    rows.push(connectid(without(providers::CONNECTID)).ends(REFUSED_MESSAGE, [1, 0, 0]));
+    rows.push(connectid(with(providers::CONNECTID)).ends(MISSING, Requests::NONE));
+    rows.push(connectid(without(providers::CONNECTID)).ends(REFUSED_MESSAGE, polls(0)));
     run(rows);
     // On a loopback address the issuer has a port anyway. Elsewhere only the preset adds it.
     let outcome = core(&without(providers::PINGAM).signed(JwsAlgorithm::Es256));
-    assert_eq!((outcome.result.as_str(), outcome.requests()), (INVALID_REQUEST, [1, 0, 0]));
+    assert_eq!((outcome.result.as_str(), outcome.requests()), (INVALID_REQUEST, polls(0)));
 }
 
 #[test]
@@ -242,10 +242,10 @@ fn pingfederate_wants_the_client_id_in_the_body_and_in_the_signed_request() {
     run(vec![
         with(pingfederate),
         signed(with(pingfederate)),
-        without(pingfederate).ends(INVALID_REQUEST, [1, 0, 0]),
+        without(pingfederate).ends(INVALID_REQUEST, polls(0)),
         signed(without(pingfederate))
             .client(|builder| builder.body_client_id())
-            .ends(INVALID_REQUEST, [1, 0, 0]),
+            .ends(INVALID_REQUEST, polls(0)),
     ]);
 }
 
@@ -257,14 +257,14 @@ fn idpyoidc_says_pending_in_its_own_words_and_scope_as_a_list() {
             let found = found.expect("the person approved");
             assert_eq!(found.scope(), "openid");
         }),
-        without(idpyoidc).ends(INVALID_REQUEST, [1, 1, 0]),
+        without(idpyoidc).ends(INVALID_REQUEST, polls(1)),
     ]);
 }
 
 #[test]
 fn the_broker_of_signaturgruppen_wants_the_grant_type_at_once() {
     let broker = providers::SIGNATURGRUPPEN;
-    run(vec![with(broker), without(broker).ends("refused 400 unsupported_grant_type", [1, 0, 0])]);
+    run(vec![with(broker), without(broker).ends("refused 400 unsupported_grant_type", polls(0))]);
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn the_endpoints_of_idura_are_known() {
     };
     run(vec![
         row(with(providers::IDURA))
-            .ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", [1, 4, 1]),
+            .ends("authenticated {bb9c2364-dfae-44f3-bcfd-999053d94f9e}", polls(4).keys(1)),
         row(without(providers::IDURA))
-            .ends("config: missing backchannel_authentication_endpoint", [0; 3]),
+            .ends("config: missing backchannel_authentication_endpoint", Requests::NONE),
     ]);
 }
 

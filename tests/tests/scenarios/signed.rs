@@ -4,7 +4,7 @@ use ciba_core::{AuthRequest, DeliveryMode, Hint, jose::JwsAlgorithm};
 use ciba_test_op::{Endpoint, Exchange, Provider, Script};
 use ciba_tests::{
     drivers::run,
-    scenario::{Auth, Scenario},
+    scenario::{Auth, Scenario, polls},
 };
 
 use crate::{MODES, plain, row};
@@ -120,7 +120,7 @@ fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() 
         let refused = |what, code, error: &str| {
             coded(&name(what), code)
                 .mode(mode)
-                .ends(&format!("refused 400 {error}"), [1, 0, 0])
+                .ends(&format!("refused 400 {error}"), polls(0))
                 .answers(&[])
         };
         rows.push(refused("wrong", Some("4321"), "invalid_user_code"));
@@ -129,7 +129,7 @@ fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() 
     rows.push(
         coded("signed", Some("1234"))
             .signed(JwsAlgorithm::Es256)
-            .ends("authenticated user-user-code:1234", [1, 3, 1]),
+            .ends("authenticated user-user-code:1234", polls(3).keys(1)),
     );
     run(rows);
 }
