@@ -159,6 +159,7 @@ impl Authentication {
     // REQ-TOK-08
     #[must_use]
     pub fn authorization_details(&self) -> Option<&str> {
+        // As received: typed details are up to the application, which knows their types.
         self.extra().json("authorization_details").filter(|details| *details != "null")
     }
 

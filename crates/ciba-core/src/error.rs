@@ -75,6 +75,7 @@ impl Failure {
             | Self::Indeterminate(_)
             | Self::Unreachable(_)
             | Self::Abandoned => true,
+            // Most refusals are about the request or the client, which another try does not change.
             Self::Refused(answer) => answer.is_passing(),
             Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
         }

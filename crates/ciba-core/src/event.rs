@@ -71,6 +71,7 @@ impl Events {
     /// the flow tries again immediately.
     #[must_use]
     pub fn new(flow: &mut Flow) -> Self {
+        // A new drive usually means that its caller expects the store to work.
         flow.tries_the_store_again();
         Self { is_acknowledged: flow.acknowledgement().is_some(), wait: None }
     }
@@ -90,6 +91,7 @@ impl Events {
         let notified = flow.take_news().then_some(Event::Notified);
         let next = match output {
             Output::Transmit(transmit) => Some(Event::requesting(transmit)),
+            // A caller that polls early gets the same wait again.
             Output::Wait(wait) if self.wait.as_ref() != Some(wait) => {
                 self.wait = Some(wait.clone());
                 Some(Event::Waiting(wait.clone()))

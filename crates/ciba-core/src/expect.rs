@@ -175,6 +175,7 @@ impl Expectations {
     /// Merges with earlier expectations: these take precedence, and expected claims are combined.
     pub(crate) fn after(self, earlier: Self) -> Self {
         Self {
+            // The later expectation replaces values, and adds claims.
             acr_values: if self.acr_values.is_empty() {
                 earlier.acr_values
             } else {
@@ -227,6 +228,7 @@ impl Expectations {
         }
         let by_number =
             self.by_number.as_ref().map(|person| person.check(&claim, now)).transpose()?;
+        // The number counts more than the subject: it is what the request named.
         let person = match (by_number, &self.subject) {
             (Some(compared @ Person::Compared(_)), _) => compared,
             (_, Some(_)) => Person::Compared(ComparedBy::Subject),
@@ -267,6 +269,7 @@ impl ExpectedClaim {
             Some(Scalar::Bool(value)) => self.matches(&value.to_string()),
             Some(Scalar::Whole(value)) => self.matches(&value.to_string()),
             Some(Scalar::Negative(value)) => self.matches(&value.to_string()),
+            // A fraction has several forms in JSON, so it cannot be compared as text.
             Some(Scalar::Fraction(_) | Scalar::Texts(_) | Scalar::Other) => false,
         }
     }

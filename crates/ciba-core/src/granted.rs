@@ -76,6 +76,7 @@ pub(crate) fn difference<'a>(
     let resources = resources(tokens).unwrap_or_default();
     let details = tokens.extra.find(DETAILS).and_then(Raw::items);
     let mut granted: Vec<Option<Raw<'_>>> = details.into_iter().flatten().map(Some).collect();
+    // Compared as JSON and not as text: a provider may format and enrich them.
     let wanted = requested.details.as_deref().and_then(Raw::parse).and_then(Raw::items);
     let mut withheld = Vec::new();
     for wanted in wanted.into_iter().flatten() {

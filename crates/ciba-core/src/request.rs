@@ -383,6 +383,7 @@ impl AuthRequest {
             expectations.acr = Some(AcrRule::Require);
         }
         expectations.auth_time_required |= config.registered.require_auth_time;
+        // The hint names the person, so the result must be about the same one (REQ-IDT-16).
         if let (None, Hint::IdToken(token)) = (&expectations.subject, &self.hint) {
             expectations.subject = signed_claims(token.expose()).as_mut().and_then(subject_of);
         }

@@ -103,6 +103,7 @@ fn deviations(deviations: &[Deviation]) -> Vec<Text<'static>> {
 
 /// Reads deviations. Those of a later version are dropped.
 fn load_deviations(names: &[Text<'_>]) -> Vec<Deviation> {
+    // They only inform, so a resumed flow can do without them.
     names.iter().filter_map(|name| Deviation::from_name(name)).collect()
 }
 
@@ -118,6 +119,7 @@ impl<'a> SavedAcknowledgement<'a> {
 
     pub(crate) fn load(self) -> Acknowledgement {
         Acknowledgement {
+            // Clamped like a value of the provider, because a store may have been edited.
             expires_in: bounds::LIFETIME.clamp(Duration::from_secs(self.expires_in)),
             interval: bounds::INTERVAL.clamp(Duration::from_secs(self.interval)),
             extra: self.extra.load(),

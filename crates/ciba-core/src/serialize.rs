@@ -51,6 +51,7 @@ impl Serialize for Failure {
                 Self::Indeterminate(indeterminacy) => Some(indeterminacy.attempts),
                 _ => None,
             }
+            // One attempt is the normal case and worth no member.
             .filter(|attempts| *attempts > 1),
             error: answer.and_then(ServerAnswer::code),
             error_description: answer.and_then(ServerAnswer::description),
@@ -169,6 +170,7 @@ fn found(found: &Found) -> Option<Evidence<'_>> {
         Found::Time(at) => Evidence::Time(*at),
         Found::Milliseconds(number) => Evidence::Kind(Kind::Milliseconds(*number)),
         Found::OutOfRange => Evidence::Kind(Kind::OutOfRange(true)),
+        // It may be personal data.
         Found::AnotherValue => return None,
     })
 }

@@ -119,6 +119,7 @@ impl SoftwareKey {
             _ => return Err(der::told_apart(bytes).into()),
         };
         let text = text.trim_start_matches('\u{feff}').trim_ascii();
+        // PEM begins with dashes or with text, a JWK with a brace.
         match (text.starts_with('{'), algorithm) {
             (true, Some(_)) => Self::import_jwk(text, algorithm, importer),
             (true, None) => Self::import_any_jwk(text, importer),
@@ -349,6 +350,7 @@ impl SoftwareKey {
         // The JWK contains a `kid`, so the key has to behave like one read from it.
         key.is_named = true;
         let public = key.public_jwk();
+        // Large enough for an RSA key, because a reallocation would leave a copy behind.
         let mut jwk = Zeroizing::new(String::with_capacity(4096));
         jwk.push_str(public.strip_suffix('}').unwrap_or(&public));
         for (name, bytes) in members {
@@ -422,6 +424,8 @@ impl SoftwareKey {
         operation: &KeyOperation,
         entropy: Entropy,
     ) -> Result<Vec<u8>, SoftwareKeyError> {
+        // A signature under another id would be refused by the provider, which looks the key up by
+        // it.
         if self.is_named && operation.key_id().is_some_and(|named| named != self.key_id()) {
             return Err(SoftwareKeyError::AnotherKey);
         }
@@ -446,6 +450,7 @@ impl SoftwareKey {
 /// Restores PEM that is kept on one line, as in environment variables and JSON, with line breaks
 /// written as `\n` and possibly in quotes.
 fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
+    // Bounded before the copy is made.
     if pem.len() > LONGEST_FILE || !pem.contains("\\n") {
         return None;
     }
@@ -464,10 +469,12 @@ fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
         return Err(KeyFileError::Malformed);
     }
     let blocks = || pem.split("-----BEGIN ").skip(1).filter_map(|block| block.split_once("-----"));
+    // Files from `openssl ecparam` begin with `EC PARAMETERS`, and bundles with certificates.
     let private = blocks().find(|(label, _)| label.ends_with("PRIVATE KEY"));
     let (label, rest) = private.or_else(|| blocks().next()).ok_or(KeyFileError::Malformed)?;
     let (body, _) =
         rest.split_once(&format!("-----END {label}-----")).ok_or(KeyFileError::Malformed)?;
+    // The older form of encryption keeps the label and adds a header (RFC 1421).
     if body.contains("ENCRYPTED") {
         return Err(KeyFileError::Encrypted);
     }

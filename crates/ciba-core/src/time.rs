@@ -167,6 +167,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let day_of_year = (153 * of_year + 2) / 5 + day.checked_sub(1)?;
     let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
     let days = (march_year / 400 * ERA + day_of_era).checked_sub(EPOCH_DAY)?;
+    // The inverse function finds every day that does not exist, such as 31 April.
     (date(days) == (year, month, day)).then_some(days)
 }
 
@@ -178,6 +179,7 @@ fn parse(text: &str) -> Option<u64> {
     let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    // A second of 60 is a leap second.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }

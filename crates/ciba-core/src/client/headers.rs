@@ -12,6 +12,7 @@ pub(crate) fn header_fault(name: &str, value: &str, is_fapi: bool) -> Option<&'s
     if is_fapi && FAPI_DEVICE_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
         return Some("the consumption device is not the client's (FAPI-CIBA 6.2)");
     }
+    // A line break in a value would end the field and begin another one.
     if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
         return Some("its value has a character that is not allowed");
     }

@@ -43,6 +43,8 @@ impl Verifier for AwsLcRs {
         let (algorithm, bytes): (&'static dyn VerificationAlgorithm, Vec<u8>) =
             match (algorithm, key) {
                 (JwsAlgorithm::Es256 | JwsAlgorithm::Es384, PublicKey::Ec { curve, x, y }) => {
+                    // Concatenated below, so a wrong width would shift one coordinate into the
+                    // other.
                     if x.len() != curve.width() || y.len() != curve.width() {
                         return Err(KeyRejected::Malformed);
                     }
@@ -121,6 +123,7 @@ impl KeyImporter for AwsLcRs {
                     return Err(KeyRejected::WrongKind);
                 }
             };
+            // The rules are applied to the public numbers before the backend sees the document.
             let [n, e, ..] = der::read_rsa_private_key(document).ok_or(KeyRejected::WrongKind)?;
             check_rsa(n, e)?;
             let pair = RsaKeyPair::from_der(document).map_err(|_| KeyRejected::Malformed)?;
@@ -128,10 +131,13 @@ impl KeyImporter for AwsLcRs {
         }
         let pair = match (algorithm, key) {
             (JwsAlgorithm::EdDsa, PrivateKey::Pkcs8(der)) => {
+                // A version 1 document has no public key to check (RFC 8410 section 7).
                 Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
                     .map_err(|_| KeyRejected::WrongKind)?
             }
             (JwsAlgorithm::EdDsa, PrivateKey::Ed25519(seed)) => {
+                // Unchecked: a seed comes without a public key. The caller compares the derived one
+                // with that of the JWK.
                 Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyRejected::Malformed)?
             }
             _ => return Err(KeyRejected::WrongKind),
@@ -244,6 +250,7 @@ impl SigningKey for RsaPrivate {
     }
 
     fn sign(&self, message: &[u8], _: Entropy) -> Result<Vec<u8>, SigningFailed> {
+        // An RSA signature is as long as the modulus.
         let mut signature = alloc::vec![0; self.pair.public_modulus_len()];
         let random = SystemRandom::new();
         let encoding = rsa_encoding(self.algorithm).ok_or(SigningFailed)?;

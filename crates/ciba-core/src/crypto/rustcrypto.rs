@@ -100,6 +100,8 @@ impl KeyImporter for RustCrypto {
                 Ok(Arc::new(Es256Private(key)))
             }
             (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, d })
+                // `from_slice` may accept shorter input, which a JWK must not have (RFC 7518
+                // section 6.2.2).
                 if d.len() == Curve::P256.width() =>
             {
                 let key =
@@ -180,6 +182,7 @@ fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected
         return Err(KeyRejected::Malformed);
     }
     let mut point = Vec::with_capacity(1 + 2 * curve.width());
+    // The tag of an uncompressed point (SEC1 section 2.3.3).
     point.push(4);
     point.extend_from_slice(x);
     point.extend_from_slice(y);

@@ -58,6 +58,7 @@ pub(super) fn import(
     algorithm: JwsAlgorithm,
 ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
     let scheme = Scheme::of(algorithm)?;
+    // Before the backend parses the numbers, so that their size is bounded.
     check_rsa(n, e)?;
     let number = |bytes: &[u8]| {
         let bits =
@@ -177,6 +178,7 @@ impl Stream {
 
     fn byte(&mut self) -> u8 {
         if self.used >= self.block.len() {
+            // Not a general-purpose generator: it only has to be unpredictable for one operation.
             let mut hash = Sha256::new();
             // Separates this use of the seed from others.
             hash.update(b"ciba blinding");

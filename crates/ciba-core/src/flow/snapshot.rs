@@ -262,6 +262,7 @@ impl<'a> SavedGrant<'a> {
     /// Loads a grant. Values that a modified snapshot could extend are clamped like those of a
     /// provider.
     fn load(self, context: &Context<'_>) -> Grant {
+        // A moment in the future would extend the deadline, which counts from it.
         let sent = Moment::from_millis(self.sent).min(context.moment);
         // In push mode, an actual push would be taken for a repetition.
         let can_be_pinged = context.config.delivery == DeliveryMode::Ping;
@@ -307,6 +308,7 @@ impl<'a> SavedNotifications<'a> {
 
     fn load(self, context: &Context<'_>) -> Box<Notifications> {
         let mode = context.config.delivery;
+        // No flow accepts notifications for longer than this.
         let longest = context.moment.plus(bounds::LIFETIME.most).plus(bounds::GRACE);
         // A ping delivers nothing, and a push always delivers something.
         let fits = |early: &SavedEarlyNotification<'_>| {
@@ -385,6 +387,7 @@ impl<'a> SavedPhase<'a> {
                 attempt: authorizing.attempt,
                 first_sent: authorizing.first_sent.map(Moment::millis),
                 due: authorizing.due.millis(),
+                // Saved as a moment, so that another configuration cannot extend it.
                 not_after: Some(authorizing.not_after.millis()),
                 in_flight: authorizing.request_progress.is_in_flight(),
                 cause: SavedCause::save(Some(authorizing.cause)),
@@ -479,6 +482,7 @@ impl<'a> SavedPhase<'a> {
                 let mut due = Moment::from_millis(due);
                 // The response may still have been on its way, so the interval is counted from now.
                 if in_flight {
+                    // No back-off: the process stopped, and the provider did not fail.
                     due = grant.next_due(
                         &Spacing::GaveUp(Cause::Interrupted),
                         context.moment,
@@ -501,6 +505,7 @@ impl Flow {
     /// before performing the output, whenever [`Self::revision`] has changed.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        // Only inside of a call is there no phase, so this is never saved.
         let abandoned = SavedPhase::Failed(SavedFailure::Abandoned);
         let saved = Saved {
             version: VERSION,
@@ -534,6 +539,7 @@ impl Flow {
         snapshot: &[u8],
         now: Timestamp,
     ) -> Result<Self, ResumeError> {
+        // Read on its own, because `deny_unknown_fields` would report a newer version as malformed.
         let first: VersionOnly =
             serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
         // Before the rest: another version may have other members.
@@ -542,13 +548,18 @@ impl Flow {
         }
         let saved: Saved<'_> =
             serde_json::from_slice(snapshot).map_err(|_| ResumeError::Malformed)?;
+        // The `auth_req_id` and the tokens belong to this client at this issuer. Another one could
+        // only misuse them.
         if saved.issuer != config.issuer.as_str() || saved.client_id != config.client_id.as_str() {
             return Err(ResumeError::AnotherClient);
         }
+        // The time line continues, so that the time in which no process ran counts towards
+        // deadlines.
         let mut clock = Clock::restored(
             Timestamp::from_unix_millis(saved.wall),
             Moment::from_millis(saved.moment),
         );
+        // Another machine may have an earlier clock; the next wait then reports it.
         let set_back = clock.observe(now);
         let context = Context::new(&config, now, clock.moment());
         let mut phase = saved.phase.load(&context)?;
@@ -564,6 +575,7 @@ impl Flow {
             }
         };
         if let Some(notifications) = &mut notifications {
+            // An early notification may name the request that a crash left without acknowledgement.
             phase = notifications.collect(phase, &context);
         }
         Ok(Self {
@@ -577,6 +589,7 @@ impl Flow {
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
             notifications,
+            // Durable, because a flow that was saved once relies on it.
             saving: Some(Box::default()),
             phase: Some(phase),
             config,

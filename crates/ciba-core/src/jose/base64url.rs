@@ -38,6 +38,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// would be a second value.
 // Ruling 32: publishers write numbers in all of these ways.
 pub(crate) fn decode_number(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    // Some publishers pad, and some use the standard alphabet.
     let digits = text.trim_end_matches('=').bytes();
     let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
         digits

@@ -30,6 +30,7 @@ impl UnsignedJwt {
         if let Some(typ) = typ {
             header.text("typ", typ);
         }
+        // Enough for an assertion, so that it is allocated once.
         let mut input = String::with_capacity(512);
         base64url::encode_onto(header.finish(), &mut input);
         input.push('.');
@@ -40,6 +41,7 @@ impl UnsignedJwt {
 
 /// Joins a signing input and its signature to a compact JWS.
 pub(crate) fn complete(mut signing_input: String, signature: &[u8]) -> String {
+    // Appended to what was signed, which is not encoded again.
     signing_input.push('.');
     base64url::encode_onto(signature, &mut signing_input);
     signing_input

@@ -49,6 +49,7 @@ impl<'a> Raw<'a> {
 
     /// Returns the items of an array.
     pub(crate) fn items(self) -> Option<Items<'a>> {
+        // The text was scanned before, so this only finds the parts again.
         let mut scanner = Scanner::new(self.0);
         let has_more = scanner.open(b'[')?;
         Some(Items { scanner, has_more })

@@ -152,6 +152,7 @@ impl Preset {
                 Url::parse_with(&format!("{base}{path}"), LoopbackHttp::DangerouslyAllowed)
             };
             let (backchannel, token) = (behind(backchannel)?, behind(token)?);
+            // What the provider publishes is newer than what a preset knows.
             metadata.backchannel_authentication_endpoint.get_or_insert(backchannel);
             metadata.token_endpoint.get_or_insert(token);
         }
@@ -295,6 +296,7 @@ impl fmt::Display for Setting {
 fn with_port(issuer: &str) -> String {
     let Some((scheme, rest)) = issuer.split_once("://") else { return issuer.into() };
     let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    // The colons of an IPv6 address are not followed by a port.
     let after_address = host.rsplit(']').next().unwrap_or(host);
     if after_address.contains(':') {
         return issuer.into();

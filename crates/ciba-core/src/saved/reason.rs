@@ -28,6 +28,7 @@ pub(crate) struct SavedCause<'a> {
 impl SavedCause<'_> {
     /// Saves a cause, except an unknown one.
     pub(crate) fn save(cause: Option<Cause>) -> Option<Self> {
+        // A missing cause is read as unknown.
         let cause = cause.filter(|cause| *cause != Cause::Unknown)?;
         Some(Self { name: cause.name().into(), alert: cause.alert().map(|alert| alert.0) })
     }

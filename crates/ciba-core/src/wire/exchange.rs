@@ -80,9 +80,11 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     {
         write!(f, " {name}: {}", plain_at_most(value, LONGEST))?;
     }
+    // Names of members are shown, values are not: they may be tokens.
     let Ok(mut object) = Object::parse(response.body.expose()) else {
         return write!(f, " {} bytes, not a JSON object", response.body.expose().len());
     };
+    // A successful response may contain tokens under any name, even under `error`.
     let is_failure = !(200..300).contains(&response.status);
     let mut says_why = false;
     for name in ["error", "error_description"].iter().filter(|_| is_failure) {
