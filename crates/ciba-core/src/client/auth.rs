@@ -3,7 +3,7 @@
 
 use alloc::{string::String, sync::Arc};
 
-use crate::{jose::JwsAlgorithm, secret::ClientSecret};
+use crate::{jose::JwsAlgorithm, named::named, secret::ClientSecret};
 
 /// A client authentication method with its parameters.
 #[derive(Debug, Clone)]
@@ -65,14 +65,15 @@ impl ClientAuth {
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self {
-            Self::PrivateKeyJwt { .. } => "private_key_jwt",
-            Self::ClientSecretBasic { .. } => "client_secret_basic",
-            Self::ClientSecretPost { .. } => "client_secret_post",
-            Self::ClientSecretJwt { .. } => "client_secret_jwt",
-            Self::TlsClientAuth => "tls_client_auth",
-            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
-            Self::None => "none",
+            Self::PrivateKeyJwt { .. } => AuthMethod::PrivateKeyJwt,
+            Self::ClientSecretBasic { .. } => AuthMethod::ClientSecretBasic,
+            Self::ClientSecretPost { .. } => AuthMethod::ClientSecretPost,
+            Self::ClientSecretJwt { .. } => AuthMethod::ClientSecretJwt,
+            Self::TlsClientAuth => AuthMethod::TlsClientAuth,
+            Self::SelfSignedTlsClientAuth => AuthMethod::SelfSignedTlsClientAuth,
+            Self::None => AuthMethod::None,
         }
+        .name()
     }
 
     /// Returns the algorithm of the assertions, if the method uses assertions.
@@ -109,6 +110,19 @@ impl ClientAuth {
             | Self::SelfSignedTlsClientAuth
             | Self::None => None,
         }
+    }
+}
+
+named! {
+    /// A client authentication method by its registered name, without its parameters.
+    pub(super) enum AuthMethod {
+        PrivateKeyJwt = "private_key_jwt",
+        ClientSecretBasic = "client_secret_basic",
+        ClientSecretPost = "client_secret_post",
+        ClientSecretJwt = "client_secret_jwt",
+        TlsClientAuth = "tls_client_auth",
+        SelfSignedTlsClientAuth = "self_signed_tls_client_auth",
+        None = "none",
     }
 }
 

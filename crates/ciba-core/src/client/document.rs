@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::{
-    auth::{BasicEncoding, ClientAuth},
+    auth::{AuthMethod, BasicEncoding, ClientAuth},
     builder::ClientConfigBuilder,
     certificate::CertificateSubject,
     config_error::{ConfigError, ConfigErrors},
@@ -167,8 +167,9 @@ impl Registration {
                 builder = set(builder);
             }
         }
-        for (member, subject) in SUBJECTS {
-            if let Some(value) = read.get(member) {
+        for subject in SUBJECTS {
+            // Every variant has one member, whatever its value is.
+            if let Some(value) = read.get(subject(String::new()).member()) {
                 builder = builder.certificate_subject(subject(value));
             }
         }
@@ -215,12 +216,12 @@ const SWITCHES: [(&str, Switch); 4] = [
 ];
 
 type Subject = fn(String) -> CertificateSubject;
-const SUBJECTS: [(&str, Subject); 5] = [
-    ("tls_client_auth_subject_dn", CertificateSubject::Dn),
-    ("tls_client_auth_san_dns", CertificateSubject::SanDns),
-    ("tls_client_auth_san_uri", CertificateSubject::SanUri),
-    ("tls_client_auth_san_ip", CertificateSubject::SanIp),
-    ("tls_client_auth_san_email", CertificateSubject::SanEmail),
+const SUBJECTS: [Subject; 5] = [
+    CertificateSubject::Dn,
+    CertificateSubject::SanDns,
+    CertificateSubject::SanUri,
+    CertificateSubject::SanIp,
+    CertificateSubject::SanEmail,
 ];
 
 const fn wrong(member: &'static str) -> ConfigError {
@@ -264,37 +265,40 @@ impl Reader<'_> {
         let secret = credentials.secret.clone().or(own);
         let key = credentials.key.clone();
         let algorithm = self.algorithm(ASSERTION_ALG);
-        let method: Option<String> = self.get(METHOD);
-        let method = match (&method, &key, &secret) {
-            (Some(method), ..) => method.as_str(),
-            (None, Some(_), None) => "private_key_jwt",
-            (None, _, Some(_)) => "client_secret_basic",
+        let is_named = self.members.find(METHOD).is_some_and(|method| !method.is_null());
+        let method = match (self.named(METHOD, AuthMethod::from_name), &key, &secret) {
+            (Some(method), ..) => method,
+            // A method that is not known cannot be guessed, and a wrong one would expose the secret.
+            (None, ..) if is_named => return None,
+            (None, Some(_), None) => AuthMethod::PrivateKeyJwt,
+            (None, _, Some(_)) => AuthMethod::ClientSecretBasic,
             (None, None, None) => return None,
         };
-        let needs = if method.starts_with("client_secret") { "client_secret" } else { "a key" };
+        let needs = match method {
+            AuthMethod::ClientSecretBasic
+            | AuthMethod::ClientSecretPost
+            | AuthMethod::ClientSecretJwt => "client_secret",
+            _ => "a key",
+        };
         let made = match method {
-            "private_key_jwt" => key.map(|(own, key_id)| ClientAuth::PrivateKeyJwt {
+            AuthMethod::PrivateKeyJwt => key.map(|(own, key_id)| ClientAuth::PrivateKeyJwt {
                 algorithm: algorithm.unwrap_or(own),
                 key_id,
             }),
-            "client_secret_basic" => secret.map(|secret| ClientAuth::ClientSecretBasic {
+            AuthMethod::ClientSecretBasic => secret.map(|secret| ClientAuth::ClientSecretBasic {
                 secret,
                 encoding: BasicEncoding::Encoded,
             }),
-            "client_secret_post" => secret.map(|secret| ClientAuth::ClientSecretPost { secret }),
-            "client_secret_jwt" => secret.map(|secret| ClientAuth::ClientSecretJwt {
+            AuthMethod::ClientSecretPost => {
+                secret.map(|secret| ClientAuth::ClientSecretPost { secret })
+            }
+            AuthMethod::ClientSecretJwt => secret.map(|secret| ClientAuth::ClientSecretJwt {
                 secret,
                 algorithm: algorithm.unwrap_or(JwsAlgorithm::Hs256),
             }),
-            "tls_client_auth" => Some(ClientAuth::TlsClientAuth),
-            "self_signed_tls_client_auth" => Some(ClientAuth::SelfSignedTlsClientAuth),
-            "none" => Some(ClientAuth::None),
-            // A method that is not known cannot be guessed, and a wrong one would expose the
-            // secret.
-            _ => {
-                self.findings.push(wrong(METHOD));
-                return None;
-            }
+            AuthMethod::TlsClientAuth => Some(ClientAuth::TlsClientAuth),
+            AuthMethod::SelfSignedTlsClientAuth => Some(ClientAuth::SelfSignedTlsClientAuth),
+            AuthMethod::None => Some(ClientAuth::None),
         };
         if made.is_none() {
             self.findings.push(ConfigError::Missing { member: needs });
