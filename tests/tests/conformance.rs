@@ -343,7 +343,7 @@ const SMALL_ORDER: [&str; 7] = [
 
 /// REQ-JWKS-14c
 #[test]
-fn ed25519_keys_have_32_octets_and_are_no_point_of_small_order() {
+fn ed25519_keys_have_32_octets_and_are_not_a_point_of_small_order() {
     let good = private(&RustCrypto, "ed25519.pkcs8.pem", JwsAlgorithm::EdDsa).public_key();
     let OwnedPublicKey::Ed25519 { x } = good else { panic!("an Ed25519 key") };
     let mut refused = vec![Vec::new(), x[1..].to_vec(), [&x[..], &[0]].concat()];

@@ -252,7 +252,7 @@ fn an_exchange_of_a_caller_has_a_connection_of_its_own() {
 
 /// After a loss, all kept connections may be dead.
 #[test]
-fn after_a_loss_connections_are_made_anew() {
+fn after_a_loss_new_connections_are_made() {
     for (name, drive) in ADAPTERS {
         let (_, seen) = run(&[Does::Keeps, Does::ClosesBefore, Does::Keeps, Does::Keeps], drive);
         let connections: Vec<_> = polls(&seen).iter().map(|seen| seen.connection).collect();

@@ -460,7 +460,7 @@ fn end(flow: Flow, mut now: Timestamp) -> &'static str {
 /// Snapshots that were written once, by the first release that wrote any. If `CIBA_WRITE_SNAPSHOTS`
 /// is set, missing ones are written; existing ones are never changed.
 #[test]
-fn golden_snapshots_are_resumed_for_ever() {
+fn golden_snapshots_always_resume() {
     let mut files = BTreeSet::new();
     for (name, sim, ending) in kinds() {
         let path = directory().join(format!("{name}.json"));
@@ -529,7 +529,7 @@ fn a_damaged_snapshot_makes_no_token_request_in_push_mode() {
 }
 
 #[test]
-fn what_is_no_snapshot_of_this_client_is_refused() {
+fn anything_but_a_snapshot_of_this_client_is_refused() {
     let config = client(ISSUER).build().expect("valid");
     let now = Timestamp::from_unix_millis(START);
     let resume = |bytes: &[u8]| {

@@ -167,7 +167,7 @@ fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {
 
 /// No request was made: the process was suspended, or nothing was to be asked.
 #[test]
-fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
+fn a_flow_that_never_polled_does_not_claim_that_the_person_did_not_answer() {
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
         let mut sim = Sim::new(Setup::new(5, 120).delivered(delivery));
         while sim.flow.stage() != Stage::Pending {
@@ -191,7 +191,7 @@ fn a_flow_that_never_asked_does_not_say_that_nobody_answered() {
 /// Ruling 40: a provider need not push that a request expired (CIBA 12), so silence cannot be
 /// distinguished from a lost push.
 #[test]
-fn silence_in_push_mode_does_not_say_that_nobody_answered() {
+fn silence_in_push_mode_does_not_show_that_the_person_did_not_answer() {
     for crashes in [false, true] {
         let mut sim = Sim::new(Setup::new(5, 120).delivered(DeliveryMode::Push));
         while sim.flow.stage() != Stage::Pending {

@@ -166,7 +166,7 @@ fn all_fails(most: usize) -> impl Iterator<Item = Fails> {
 ///
 /// REQ-AREQ-30a
 #[test]
-fn a_store_that_fails_keeps_nobody_from_a_login_that_was_begun() {
+fn a_failing_store_does_not_prevent_a_login_that_was_begun() {
     for delivery in MODES {
         let mut endings = BTreeSet::new();
         for fails in all_fails(16) {

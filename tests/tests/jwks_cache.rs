@@ -246,7 +246,7 @@ fn the_last_good_set_survives_an_outage_of_an_hour() {
 /// REQ-JWKS-09
 /// REQ-JWKS-10
 #[test]
-fn keys_nobody_knows_cause_a_few_forced_fetches_and_then_one_a_minute() {
+fn unknown_keys_cause_a_few_forced_fetches_and_then_one_a_minute() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     let other = || answer(&key_set("op-7", 7), None);

@@ -66,7 +66,7 @@ fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
 /// late one is ignored, and the third consecutive failure is the last.
 /// REQ-POLL-26
 #[test]
-fn a_signature_nobody_makes_is_asked_for_again() {
+fn a_missing_signature_is_requested_again() {
     for is_made in [true, false] {
         let mut setup = Setup::new(5, 600);
         setup.policy.local_timeout = Duration::from_secs(20);
@@ -102,7 +102,7 @@ fn a_signature_nobody_makes_is_asked_for_again() {
 /// A signature that took more than half of the assertion's life is not sent: the provider could
 /// find it expired.
 #[test]
-fn an_assertion_past_half_of_its_life_is_made_anew() {
+fn an_assertion_past_half_of_its_lifetime_is_replaced() {
     for (taken, said) in
         [(30_000, Said::Transmit(Endpoint::BackchannelAuthentication)), (30_001, Said::Key)]
     {

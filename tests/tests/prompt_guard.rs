@@ -138,7 +138,7 @@ proptest! {
     ///
     /// REQ-SEC-12b
     #[test]
-    fn nobody_has_two_places(ops in proptest::collection::vec(prop_oneof![
+    fn no_person_has_two_places(ops in proptest::collection::vec(prop_oneof![
         3 => (0_u8..4).prop_map(Op::Enter),
         2 => (0_usize..8).prop_map(Op::Leave),
         1 => (0_u64..400).prop_map(Op::Advance),

@@ -67,7 +67,7 @@ fn is_too_late(mut sim: Sim, target: UnreachableTarget) {
 /// REQ-AREQ-33a
 /// REQ-AREQ-33e
 #[test]
-fn a_flow_that_is_begun_too_late_asks_nobody() {
+fn a_flow_that_begins_too_late_prompts_no_person() {
     each(|mut sim| {
         sim.advance(WITHIN - 1);
         at_request(&mut sim);
@@ -84,7 +84,7 @@ fn a_flow_that_is_begun_too_late_asks_nobody() {
 
 /// REQ-AREQ-33c
 #[test]
-fn a_signature_that_comes_too_late_asks_nobody() {
+fn a_signature_that_arrives_too_late_prompts_no_person() {
     for late in [WITHIN, 50_000_000] {
         // A signed request has two signatures, each of which may be late.
         each(|mut sim| {
@@ -114,7 +114,7 @@ fn a_signature_that_comes_too_late_asks_nobody() {
 
 /// REQ-AREQ-33c
 #[test]
-fn a_slow_save_or_a_suspended_machine_asks_nobody() {
+fn a_slow_save_or_a_suspended_machine_prompts_no_person() {
     for late in [WITHIN, 30_000_000] {
         each(|mut sim| {
             at_request(&mut sim);
@@ -157,7 +157,7 @@ fn a_slow_save_or_a_suspended_machine_asks_nobody() {
 /// REQ-AREQ-33b
 /// A store that never works delays the request, but the flow still ends in time.
 #[test]
-fn a_store_that_fails_for_good_asks_nobody_and_the_flow_ends() {
+fn a_store_that_always_fails_prompts_no_person_and_the_flow_ends() {
     each(|mut sim| {
         sim.fail(Fails::From(1));
         for _ in 0..1000 {
@@ -233,7 +233,7 @@ fn a_key_that_stays_away_is_blamed_when_time_is_over() {
 
 /// REQ-AREQ-33b
 #[test]
-fn a_flow_that_is_resumed_too_late_asks_nobody() {
+fn a_flow_that_is_resumed_too_late_prompts_no_person() {
     for late in [WITHIN, 86_400_000, 40 * 86_400_000] {
         // Saved at the start, and with the request in flight.
         for steps in 0..2 {

@@ -33,7 +33,7 @@ fn what_steers_reorders_or_hides_is_not_plain_by_unicode_property_and_everything
 
 /// REQ-AERR-15
 #[test]
-fn names_and_words_of_every_script_stay_and_tricks_become_blanks() {
+fn names_and_words_of_every_script_stay_and_tricks_become_spaces() {
     for text in [
         "Åsa Öberg-O’Neil",
         "Łukasz «Gdańsk»",

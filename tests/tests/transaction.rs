@@ -149,7 +149,7 @@ fn no_credential_token_or_id_is_put_into_a_url() {
 
 /// REQ-TOK-12
 #[test]
-fn every_answer_is_read_anew_whatever_it_says_about_caching() {
+fn every_answer_is_read_again_whatever_it_says_about_caching() {
     let mut now = START;
     let mut flow = start(&config(), request());
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);

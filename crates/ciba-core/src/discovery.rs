@@ -151,7 +151,7 @@ mod tests {
     /// REQ-DISC-02
     /// OPM-DSC-02
     #[test]
-    fn the_document_is_behind_the_issuer_or_between_host_and_path() {
+    fn the_document_is_below_the_issuer_or_between_host_and_path() {
         for (issuer, openid, oauth) in [
             ("https://op.example", "https://op.example/{O}", "https://op.example/{A}"),
             ("https://op.example/", "https://op.example/{O}", "https://op.example/{A}"),

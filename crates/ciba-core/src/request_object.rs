@@ -226,7 +226,7 @@ mod tests {
 
     /// REQ-SIGN-17b
     #[test]
-    fn what_is_not_asked_for_is_no_claim_and_nothing_is_null() {
+    fn what_is_not_requested_is_not_a_claim_and_nothing_is_null() {
         let request = login().binding_message("").acr_values([""; 0]).extra("purpose", "");
         assert_eq!(
             parameters(claims(signing(), &request, None)),

@@ -408,7 +408,7 @@ fn a_key_is_spent_once_the_end_is_saved() {
 /// Decision 7: a flow that is driven is never evicted, one that is gone goes first, and what is not
 /// loaded yet is not refused for good.
 #[test]
-fn a_full_table_evicts_flows_that_nobody_drives() {
+fn a_full_table_evicts_flows_that_are_not_driven() {
     let keys: Vec<_> = (1..=3)
         .map(|number| {
             let config = notified(BASE, DeliveryMode::Push, Policy::default());

@@ -166,7 +166,7 @@ fn files_that_hold_no_usable_private_key_say_why() {
 }
 
 #[test]
-fn a_jwk_that_is_no_usable_private_key_says_why() {
+fn a_jwk_that_is_not_a_usable_private_key_says_why() {
     use KeyMemberFault::{Length, Missing, NotBase64, NotText};
     let (_, ec) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap();
     let (_, rsa) = SoftwareKey::generate(JwsAlgorithm::Rs256, entropy(), &RustCrypto).unwrap();

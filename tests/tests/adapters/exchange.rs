@@ -174,7 +174,7 @@ fn silence_and_an_answer_that_breaks_off_are_lost() {
 }
 
 #[test]
-fn an_answer_that_is_no_http_is_lost() {
+fn an_answer_that_is_not_http_is_lost() {
     each(|adapter| {
         let server = Server::start([Act::Answer(b"SSH-2.0-OpenSSH\r\n".to_vec())]);
         assert_eq!(

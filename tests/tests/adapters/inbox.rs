@@ -528,7 +528,7 @@ fn cancelling_ends_the_drive() {
 
 /// REQ-PING-20
 #[test]
-fn ten_thousand_strange_tokens_leave_nothing_behind_and_cause_no_request() {
+fn ten_thousand_unknown_tokens_are_not_kept_and_cause_no_request() {
     each(|adapter| {
         let party = Party::new(adapter, [answer(200, "", ACKNOWLEDGED)], DeliveryMode::Ping);
         let mut drive = party.drive();

@@ -95,7 +95,7 @@ fn a_ping_between_a_restart_and_the_first_drive_is_not_refused_and_not_lost() {
 }
 
 #[test]
-fn a_registered_flow_that_nobody_keeps_is_forgotten_and_gives_way() {
+fn a_registered_flow_without_a_reference_is_evicted() {
     each(|adapter| {
         let config = notified("http://127.0.0.1:9", DeliveryMode::Ping, without_backstop());
         let inbox = adapter.inbox_for(1);

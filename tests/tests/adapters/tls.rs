@@ -128,7 +128,7 @@ fn anything(server: &TlsServer) -> Request {
 /// OPM-TLS-02
 /// OPM-REQ-12
 #[test]
-fn the_certificate_is_shown_to_whoever_asks_for_one_whether_it_names_authorities_or_not() {
+fn the_certificate_is_presented_on_request_whether_authorities_are_named_or_not() {
     each(|adapter| {
         for asks in [Asks::Demanding, Asks::Politely] {
             for versions in [&[&TLS12][..], &[&TLS13]] {

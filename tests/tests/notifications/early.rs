@@ -225,7 +225,7 @@ fn a_request_that_a_notification_answers_is_not_sent_again() {
 }
 
 #[test]
-fn an_answer_of_the_token_endpoint_is_no_late_acknowledgement() {
+fn an_answer_of_the_token_endpoint_is_not_a_late_acknowledgement() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
     let saved = case.flow.snapshot();
     case.acknowledge(ticket, ID);

@@ -193,7 +193,7 @@ fn a_wrong_token_and_a_wrong_id_are_refused_alike_and_change_nothing() {
 /// REQ-PUSH-04
 /// OPM-PNG-09
 #[test]
-fn a_body_that_is_no_notification_is_refused_and_changes_nothing() {
+fn a_body_that_is_not_a_notification_is_refused_and_changes_nothing() {
     let deep = "[".repeat(1000);
     let ping = [
         "",
@@ -395,7 +395,7 @@ fn nothing_of_a_notification_or_its_key_shows_in_debug() {
 }
 
 #[test]
-fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_gives_way() {
+fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_is_evicted() {
     // Flows with different tokens that end at once; each deadline is one second later than the
     // previous one.
     let ended = |number: u8| {

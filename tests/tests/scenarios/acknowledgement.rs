@@ -130,7 +130,7 @@ fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds(
 
 /// OPM-ACK-09
 #[test]
-fn a_lifetime_that_is_no_lifetime_is_refused_and_a_huge_one_is_no_overflow() {
+fn an_unusable_lifetime_is_refused_and_a_huge_one_does_not_overflow() {
     let mut rows = vec![
         ack("expires_in null", Amendment::new().set("expires_in", Value::Null))
             .ends("provider_misbehaved backchannel: expires_in is missing", polls(0)),

@@ -99,7 +99,7 @@ impl Elsewhere {
 }
 
 #[test]
-fn the_other_host_sees_whoever_comes_and_goes() {
+fn the_other_host_counts_every_connection() {
     let elsewhere = Elsewhere::new();
     assert_eq!(elsewhere.connections(), 0);
     for _ in 0..2 {

@@ -57,7 +57,7 @@ fn metadata_that_cannot_be_trusted_or_used_stops_before_any_request() {
 /// OPM-DSC-02
 /// OPM-DSC-03
 #[test]
-fn metadata_behind_a_path_and_without_browser_members_is_taken() {
+fn metadata_below_a_path_and_without_browser_members_is_accepted() {
     let mut with_path = plain("issuer with path and slash");
     with_path.issuer_path = "/tenant/one/";
     let mut no_slash = plain("issuer with path");
@@ -95,7 +95,7 @@ fn key_sets_with_strange_company_still_verify() {
 /// OPM-DSC-12
 /// OPM-DSC-13
 #[test]
-fn keys_that_move_are_fetched_anew_and_keys_that_are_away_end_without_tokens() {
+fn keys_that_change_are_fetched_again_and_unavailable_keys_end_without_tokens() {
     let every = |act| Script::new().every(Endpoint::KeySet, act);
     let misbehaved = |fault: Fault| format!("provider_misbehaved key_set: {fault}");
     let labelled = |label| every(Act::Amend(Amendment::new().media_type(label)));

@@ -82,7 +82,7 @@ fn a_ping_leads_to_one_token_request_at_once_and_then_the_interval_counts() {
 /// OPM-PNG-11
 /// OPM-PNG-12
 #[test]
-fn a_call_that_is_no_ping_of_this_request_is_refused_and_starts_nothing() {
+fn a_call_that_is_not_a_ping_of_this_request_is_refused_and_starts_nothing() {
     let mut rows = Vec::new();
     for bearer in [
         Bearer::Appended,

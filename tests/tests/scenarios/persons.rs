@@ -199,7 +199,7 @@ fn another_number_is_another_person_whichever_way_the_request_was_built() {
 }
 
 #[test]
-fn a_token_that_shows_nobody_is_refused_where_the_eid_always_shows_the_person_and_told_elsewhere() {
+fn a_token_without_a_person_is_refused_if_the_eid_always_names_the_person_and_reported_otherwise() {
     let mut rows = Vec::new();
     for way in ways() {
         let silent = row(&way, "no person", &[("ssn", None), ("socialno", None)]);

@@ -84,7 +84,7 @@ fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_code() {
 
 /// OPM-POL-10
 #[test]
-fn pending_for_ever_ends_at_the_deadline() {
+fn pending_forever_ends_at_the_deadline() {
     run(vec![plain("never").hint("never").ends("expired", polls(23))]);
 }
 

@@ -105,7 +105,7 @@ fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
 
 /// The test provider does what was observed with a real Keycloak.
 #[test]
-fn keycloak_has_one_acr_for_all_and_a_lifetime_that_is_not_the_person_s() {
+fn keycloak_has_one_acr_for_all_and_a_lifetime_longer_than_the_prompt() {
     let keycloak = providers::KEYCLOAK;
     let asking = || saying("W4SCT")().acr_values(["gold"]);
     let always_1 = |row: Scenario| {

@@ -58,7 +58,7 @@ fn signed_requests_of_every_algorithm_are_accepted_in_every_mode() {
 
 /// OPM-REQ-09
 #[test]
-fn the_notification_token_is_fresh_long_and_only_there_when_somebody_notifies() {
+fn the_notification_token_is_fresh_long_and_absent_in_poll_mode() {
     run(MODES
         .map(|mode| {
             row(format!("{mode:?}"), Script::new()).mode(mode).check(move |provider, _| {

@@ -100,7 +100,7 @@ impl Flow {
         self.observe(now);
         // Not done by `resume`, which has no entropy.
         if core::mem::take(&mut self.is_resumed) {
-            self.questions.begin_anew(&entropy, &*self.config.verifier);
+            self.questions.jump(&entropy, &*self.config.verifier);
         }
         self.notice_drop(now);
         // An output that waits for a save comes before anything that the phase would do next.

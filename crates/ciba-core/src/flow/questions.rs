@@ -22,7 +22,7 @@ pub(super) struct Questions {
 impl Questions {
     /// Jumps to a random range of numbers, so that processes that resumed the same snapshot never
     /// take each other's answers for their own.
-    pub(super) fn begin_anew(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
+    pub(super) fn jump(&mut self, entropy: &Entropy, verifier: &dyn Verifier) {
         // Far from each other, and never near the end of the numbers.
         let jump = entropy.number(verifier, Purpose::Serial) & u64::from(u32::MAX);
         self.counter = self.counter.saturating_add(jump);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ecdsa_signature_in_der_is_refused() {
+    fn bytes_other_than_an_ecdsa_signature_in_der_are_refused() {
         let good = der(&[0x85; 32], &[7; 32]);
         assert!(ecdsa_from_der(&good, JwsAlgorithm::Es256).is_ok());
         for (bytes, why) in [

@@ -516,7 +516,7 @@ fn neither_debug_nor_display_shows_a_value() {
 /// REQ-AREQ-28
 /// REQ-FAPI-07
 #[test]
-fn extra_parameters_that_are_no_text_are_sent_as_their_json() {
+fn extra_parameters_that_are_not_strings_are_sent_as_json() {
     let request = login("x")
         .extra_json("request_context", json!({"device": "terminal"}))
         .extra_json("max_age", 60);

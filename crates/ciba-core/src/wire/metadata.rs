@@ -492,7 +492,7 @@ mod tests {
 
     /// OPM-DSC-08
     #[test]
-    fn a_document_that_is_no_json_object_is_refused() {
+    fn a_document_that_is_not_a_json_object_is_refused() {
         let issuer = Issuer::parse(ISSUER).unwrap();
         for (document, fault) in [
             ("<html>", Fault::NotJson),

@@ -435,7 +435,7 @@ fn the_clock_skew_is_at_most_five_minutes() {
 }
 
 #[test]
-fn limits_of_zero_are_no_limits() {
+fn limits_of_zero_are_refused() {
     for member in [
         "authentication_timeout",
         "token_timeout",

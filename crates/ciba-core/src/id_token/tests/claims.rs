@@ -48,7 +48,7 @@ fn nothing_of_a_token_shows_in_debug_or_in_errors() {
 
 /// REQ-IDT-33
 #[test]
-fn a_logout_token_is_no_id_token() {
+fn a_logout_token_is_not_an_id_token() {
     let events = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
     refused(token().set("events", events).verdict(), Untrusted::TokenKind);
     assert!(token().set("events", json!(null)).verdict().is_ok(), "null is absence (ruling 33)");
@@ -80,7 +80,7 @@ fn the_issuer_is_equal_byte_for_byte() {
 /// OPM-IDT-05
 /// OPM-IDT-06
 #[test]
-fn the_audience_is_the_client_and_nobody_unknown() {
+fn the_audience_is_the_client_and_no_unknown_party() {
     refused(token().without("aud").verdict(), Untrusted::Audience);
     for (aud, azp, verdict) in [
         (json!("client-1"), None, None),
@@ -475,7 +475,7 @@ fn what_is_expected_does_not_show() {
 /// REQ-IDT-30b
 /// REQ-IDT-32
 #[test]
-fn a_claim_nobody_asked_for_and_nobody_can_read_counts_as_absent_and_is_reported() {
+fn an_unreadable_claim_that_was_not_requested_counts_as_absent_and_is_reported() {
     for (name, deviation, unusable) in [
         (
             "auth_time",

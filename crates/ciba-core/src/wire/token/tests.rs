@@ -178,7 +178,7 @@ fn only_the_callers_choice_makes_token_type_or_id_token_optional() {
 /// REQ-TOK-05
 /// OPM-POL-24
 #[test]
-fn a_senseless_lifetime_is_an_unknown_one() {
+fn an_invalid_lifetime_is_an_unknown_one() {
     for (value, seconds) in [
         (json!(120), Some(120)),
         (json!("120"), Some(120)),
@@ -247,7 +247,7 @@ fn a_success_that_cannot_be_read_is_the_end() {
 /// REQ-POLL-12
 /// REQ-POLL-13a
 #[test]
-fn pending_and_slow_down_go_on_whatever_the_status() {
+fn pending_and_slow_down_continue_whatever_the_status() {
     for status in [200, 400, 401, 403, 404, 429, 500, 503] {
         assert!(
             matches!(read(status, r#"{"error":"authorization_pending"}"#), TokenReply::Pending(_)),
@@ -420,7 +420,7 @@ fn no_token_is_kept_from_an_answer_that_did_not_serve() {
 }
 
 #[test]
-fn an_error_means_pending_only_where_it_is_listed_to_the_letter() {
+fn an_error_means_pending_only_if_it_is_listed_exactly() {
     let pending_errors = [PendingError {
         error: "invalid_request".into(),
         description: "No authentication found".into(),
