@@ -8,6 +8,16 @@ use ciba_core::{
     http::{Endpoint, Unanswered},
     metadata::MetadataError,
 };
+use ciba_std::DiscoverError;
+
+/// The failure of an authentication whose provider's metadata could not be fetched.
+pub(super) fn undiscovered(error: DiscoverError) -> Failure {
+    match error {
+        DiscoverError::Metadata(error) => failure_of(error),
+        DiscoverError::Unreachable { how, .. } => unanswered(how),
+        _ => unobtainable(None),
+    }
+}
 
 /// The failure of an authentication whose provider's metadata cannot be used.
 pub(crate) fn failure_of(error: MetadataError) -> Failure {
@@ -28,7 +38,7 @@ pub(super) fn unobtainable(answer: Option<Box<ServerAnswer>>) -> Failure {
     )
 }
 
-pub(super) fn unanswered(how: Unanswered) -> Failure {
+fn unanswered(how: Unanswered) -> Failure {
     let target = UnreachableTarget::Endpoint(Endpoint::Discovery);
     Failure::Unreachable(Unreachable::new(target).because(how.cause().into(), 1))
 }

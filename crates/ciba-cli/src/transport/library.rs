@@ -9,6 +9,8 @@ use ciba_core::{
     notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
 
+use ciba_std::DriveError;
+
 use crate::{signer::KeyRing, watcher::Watcher};
 
 /// An HTTP client, the driver that works with it, and the inbox of the one flow it drives.
@@ -77,4 +79,13 @@ pub(crate) enum Halted {
     Save(io::Error),
     /// Something that should not happen.
     Broken(String),
+}
+
+impl From<DriveError> for Halted {
+    fn from(error: DriveError) -> Self {
+        match error {
+            DriveError::Save(error) => Self::Save(error),
+            other => Self::Broken(other.to_string()),
+        }
+    }
 }

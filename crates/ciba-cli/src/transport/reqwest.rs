@@ -8,13 +8,10 @@ use ciba_core::{
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
-use ciba_reqwest::{
-    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
-    http::DiscoverError,
-};
+use ciba_reqwest::{Driver, HttpClient, Inbox, Saver, SharedFlow};
 
 use super::{
-    failure::{failure_of, unanswered, unobtainable},
+    failure::undiscovered,
     library::{Drive, Driven, Halted, HttpLibrary},
     setup::{Files, no_tls, show, unusable_ca},
 };
@@ -43,8 +40,7 @@ impl Reqwest {
         let make = move || roots().no_proxy().proxy(proxies.for_reqwest());
         let mut http = HttpClient::new(make).map_err(|_| no_tls())?;
         if let Some(pem) = &files.certificate {
-            let certificate = ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key)
-                .map_err(|error| pem.unusable(&error))?;
+            let certificate = pem.certificate.clone();
             http = http.with_certificate(certificate).map_err(|error| pem.unusable(&error))?;
         }
         if trace {
@@ -58,11 +54,7 @@ impl Reqwest {
 impl HttpLibrary for Reqwest {
     async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
         let found = ciba_reqwest::http::discover_with(&self.http, &discovery).await;
-        found.map_err(|error| match error {
-            DiscoverError::Metadata(error) => failure_of(error),
-            DiscoverError::Unreachable { how, .. } => unanswered(how),
-            _ => unobtainable(None),
-        })
+        found.map_err(undiscovered)
     }
 
     async fn exchange(
@@ -82,10 +74,7 @@ impl HttpLibrary for Reqwest {
         }
         let driver = driver.build().map_err(|lacking| Halted::Broken(lacking.to_string()))?;
         let flow = SharedFlow::with_saver(flow, watcher.clone());
-        driver.drive(&flow, &mut watcher).await.map_err(|error| match error {
-            DriveError::Save(error) => Halted::Save(error),
-            other => Halted::Broken(other.to_string()),
-        })?;
+        driver.drive(&flow, &mut watcher).await?;
         Ok(Driven::new(flow.stage(), flow.keeps_tokens(), flow.finish()))
     }
 

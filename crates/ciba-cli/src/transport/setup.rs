@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ciba_std::ClientCertificate;
+
 use crate::{
     exit::Stop,
     files::{Pair, no_certificate},
@@ -16,21 +18,27 @@ pub(super) struct Files<'a> {
 
 /// Both files of the client certificate.
 pub(super) struct ClientPem {
-    pub(super) pair: Pair,
+    pub(super) certificate: ClientCertificate,
     shown: String,
 }
 
 impl ClientPem {
     pub(super) fn read((certificate, key): (&Path, &Path)) -> Result<Self, Stop> {
-        Ok(Self {
-            pair: Pair::read((certificate, "--cert"), (key, "--cert-key"))?,
-            shown: format!("{} with {}", certificate.display(), key.display()),
-        })
+        let shown = format!("{} with {}", certificate.display(), key.display());
+        let pair = Pair::read((certificate, "--cert"), (key, "--cert-key"))?;
+        match ClientCertificate::from_pem(&pair.chain, &pair.key) {
+            Ok(certificate) => Ok(Self { certificate, shown }),
+            Err(error) => Err(unusable(&shown, &error)),
+        }
     }
 
     pub(super) fn unusable(&self, error: &dyn std::error::Error) -> Stop {
-        Stop::usage(format!("the client certificate {} cannot be used: {error}", self.shown))
+        unusable(&self.shown, error)
     }
+}
+
+fn unusable(shown: &str, error: &dyn std::error::Error) -> Stop {
+    Stop::usage(format!("the client certificate {shown} cannot be used: {error}"))
 }
 
 pub(super) fn unusable_ca(path: &Path, pem: &[u8]) -> Stop {

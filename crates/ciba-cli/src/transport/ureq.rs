@@ -9,14 +9,11 @@ use ciba_core::{
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
 };
-use ciba_ureq::{
-    ClientCertificate, DriveError, Driver, HttpClient, Inbox, Saver, SharedFlow,
-    http::DiscoverError,
-};
+use ciba_ureq::{Driver, HttpClient, Inbox, Saver, SharedFlow};
 use tokio::task::spawn_blocking;
 
 use super::{
-    failure::{failure_of, unanswered, unobtainable},
+    failure::{undiscovered, unobtainable},
     library::{Drive, Driven, Halted, HttpLibrary},
     setup::{Files, no_tls, show, unusable_ca},
 };
@@ -37,8 +34,7 @@ impl Ureq {
         };
         let mut http = http.map_err(|_| no_tls())?.with_proxies(move |url| proxies.for_ureq(url));
         if let Some(pem) = &files.certificate {
-            let certificate = ClientCertificate::from_pem(&pem.pair.chain, &pem.pair.key)
-                .map_err(|error| pem.unusable(&error))?;
+            let certificate = pem.certificate.clone();
             http = http.with_certificate(certificate).map_err(|error| pem.unusable(&error))?;
         }
         if trace {
@@ -53,11 +49,7 @@ impl HttpLibrary for Ureq {
     async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
         let http = self.http.clone();
         let found = spawn_blocking(move || ciba_ureq::http::discover_with(&http, &discovery)).await;
-        found.map_err(|_| unobtainable(None))?.map_err(|error| match error {
-            DiscoverError::Metadata(error) => failure_of(error),
-            DiscoverError::Unreachable { how, .. } => unanswered(how),
-            _ => unobtainable(None),
-        })
+        found.map_err(|_| unobtainable(None))?.map_err(undiscovered)
     }
 
     async fn exchange(
@@ -80,10 +72,7 @@ impl HttpLibrary for Ureq {
         let driver = driver.build().map_err(|lacking| Halted::Broken(lacking.to_string()))?;
         let flow = SharedFlow::with_saver(flow, watcher.clone());
         let thread = spawn_blocking(move || {
-            driver.drive(&flow, &mut watcher).map_err(|error| match error {
-                DriveError::Save(error) => Halted::Save(error),
-                other => Halted::Broken(other.to_string()),
-            })?;
+            driver.drive(&flow, &mut watcher)?;
             Ok(Driven::new(flow.stage(), flow.keeps_tokens(), flow.finish()))
         });
         match thread.await {
