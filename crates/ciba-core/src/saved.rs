@@ -226,6 +226,7 @@ impl<'a> SavedAnswer<'a> {
             retry_after: self.retry_after.map(Duration::from_secs),
             extra: self.extra.load(),
             headers: self.headers.into_iter().collect::<Headers>(),
+            // Sanitized again: what a store returns is no more trusted than what the provider sent.
             excerpt: crate::text::plain_at_most(&self.excerpt, bounds::TEXT_BYTES),
         })
     }
@@ -257,6 +258,8 @@ impl<'a> SavedFailure<'a> {
                     UnreachableTarget::Endpoint(endpoint) => Some(endpoint),
                     UnreachableTarget::PrivateKey | UnreachableTarget::Person => None,
                 },
+                // A flag of its own, because earlier versions read a missing endpoint as the
+                // private key.
                 person: unreachable.target == UnreachableTarget::Person,
                 answer: answer(&unreachable.answer),
                 problem: unreachable.problem.map(SavedExchangeProblem::save),

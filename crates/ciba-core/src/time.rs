@@ -177,6 +177,7 @@ fn parse(text: &str) -> Option<u64> {
     let zone = rest.find(['Z', 'z', '+', '-'])?;
     let (time, zone) = rest.split_at_checked(zone)?;
     let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+    // A missing fraction is zero.
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
     // A second of 60 is a leap second.

@@ -372,6 +372,7 @@ impl ClientConfigBuilder {
     // REQ-META-11
     pub fn id_token_algorithm(mut self, algorithm: JwsAlgorithm) -> Self {
         self.id_token.algorithm = algorithm;
+        // A profile may require that the default was confirmed.
         self.names_id_token_algorithm = true;
         self
     }
@@ -426,6 +427,7 @@ impl ClientConfigBuilder {
     /// be started with an expired secret.
     // REQ-META-24
     pub fn client_secret_expires_at(mut self, instant: Timestamp) -> Self {
+        // OIDC Registration 3.2: zero means that the secret does not expire.
         self.secret_expires_at = Some(instant).filter(|instant| *instant != Timestamp::EPOCH);
         self
     }

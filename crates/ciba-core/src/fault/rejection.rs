@@ -101,6 +101,7 @@ fn bounded(text: &str) -> Box<str> {
 }
 
 fn several<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Box<str>> {
+    // Bounded, because a failure is saved and logged, and its content is a stranger's.
     texts.into_iter().take(TEXTS).map(bounded).collect()
 }
 
@@ -169,6 +170,7 @@ impl fmt::Display for Rejection {
         let Some(Detail { member, found, expected, because }) = self.detail.as_deref() else {
             return self.check.fmt(f);
         };
+        // Only one check is made outside of an ID Token.
         let what = match self.check {
             Untrusted::DiscoveryIssuer => "the metadata document",
             _ => "the ID Token",

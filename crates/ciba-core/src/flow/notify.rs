@@ -97,13 +97,17 @@ impl Notification {
             return Err(BadNotification::Method);
         }
         let mut fields = headers.all("authorization");
+        // Two fields could be read differently by a proxy and by this code (REQ-PING-04).
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return Err(BadNotification::Authorization);
         };
         let bearer = bearer_token(field).ok_or(BadNotification::Authorization)?;
+        // After the token, so that a request without one is answered the same whatever its length
+        // is.
         if body.len() > Self::MAX_BODY {
             return Err(BadNotification::TooLarge);
         }
+        // The other fields are not needed, and may hold more of a stranger's text.
         let media_type = headers.get("content-type").map(|value| ("content-type", value));
         let message = Response::new(0, media_type.into_iter().collect(), body);
         Ok(Self { bearer: Zeroizing::new(bearer.into()), message })
@@ -202,6 +206,7 @@ impl NotificationVerdict {
     pub const fn reply(self) -> NotificationReply {
         NotificationReply::new(match self {
             Self::Accepted | Self::Known => 204,
+            // The same status, so that a caller who guesses tokens learns nothing from it.
             Self::Unauthorized | Self::AnotherRequest => 401,
             Self::UnsupportedMediaType => 415,
             Self::TooLarge => 413,

@@ -67,6 +67,7 @@ fn sequence_of_integers(integers: &[&[u8]]) -> Vec<u8> {
     for bytes in integers {
         integer(bytes, &mut content);
     }
+    // Tag and length of an element take at most six bytes for these sizes.
     let mut out = Vec::with_capacity(room.saturating_add(6));
     element(SEQUENCE, &content, &mut out);
     out
@@ -82,6 +83,7 @@ pub(crate) fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
 pub(crate) fn read_rsa_public_key(mut input: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
     let (n, e) = (take(INTEGER, &mut content)?, take(INTEGER, &mut content)?);
+    // The zero octet that keeps a DER integer positive is not part of a JWK number.
     Some((n.strip_prefix(&[0]).unwrap_or(n), e.strip_prefix(&[0]).unwrap_or(e)))
 }
 
@@ -120,6 +122,8 @@ fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         short @ 0..0x80 => (usize::from(short), rest),
         long => {
             let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
+            // DER has one encoding for each length. A second one could hide bytes from another
+            // parser.
             let is_minimal = digits.first().is_some_and(|digit| *digit != 0) && digits.len() <= 4;
             let length = digits
                 .iter()
@@ -128,6 +132,7 @@ fn take<'a>(tag: u8, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         }
     };
     let (content, rest) = rest.split_at_checked(length)?;
+    // Checked after the length, so that the input advances only over a whole element.
     if *found != tag {
         return None;
     }
@@ -196,6 +201,7 @@ pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
         }
         EC_OID => {
             let curve = curve(take(OBJECT_IDENTIFIER, &mut algorithm)?)?;
+            // Certificates with compressed points are rare, and a JWK needs both coordinates.
             key = key.strip_prefix(&[0x04])?;
             let (x, y) =
                 key.split_at_checked(curve.width()).filter(|(_, y)| y.len() == curve.width())?;

@@ -117,6 +117,7 @@ impl Scalar<'_> {
     /// Describes a value that is not a date: milliseconds if reading it so gives a time near `now`,
     /// otherwise a number out of range, otherwise its type.
     pub(crate) fn no_date(value: Option<&Self>, now: Timestamp) -> Found {
+        // A year around now: a number of seconds is never near now if it is read as milliseconds.
         const NEAR: Duration = Duration::from_secs(366 * 24 * 3600);
         match value {
             Some(Scalar::Whole(number)) => {
@@ -132,6 +133,7 @@ impl Scalar<'_> {
 
 fn number<'a>(digits: &str) -> Scalar<'a> {
     let whole = || digits.parse().ok().map(Scalar::Whole);
+    // A `-0` is not a negative number, so it is read as a fraction.
     let negative = || digits.parse().ok().filter(|number| *number < 0).map(Scalar::Negative);
     let fraction = || digits.parse().ok().map(Scalar::Fraction);
     whole().or_else(negative).or_else(fraction).unwrap_or(Scalar::Other)

@@ -98,8 +98,11 @@ impl<'a> SavedRequest<'a> {
             acr_values: borrowed(acr_values),
             binding_message: binding_message.as_deref().map(Cow::from),
             message_rule: *message_rule,
+            // Only whether there was one, so that resuming can say why it is not possible (ruling
+            // 16).
             had_user_code: user_code.is_some(),
             requested_expiry: requested_expiry.map(|lifetime| lifetime.as_secs()),
+            // As text, so that the resumed request sends the same bytes.
             details: Some(request.details_text()).filter(|text| !text.is_empty()),
             resources: borrowed(resources),
             extra: extra

@@ -167,6 +167,7 @@ impl ProviderMetadata {
                 .map_err(|_| Fault::BadMember(name))
         };
         let backchannel_authentication_endpoint = url("backchannel_authentication_endpoint")?;
+        // CIBA Core 4 requires further members in a document with this endpoint.
         let describes_ciba = backchannel_authentication_endpoint.is_some();
         let token_endpoint = url("token_endpoint")?;
         let jwks_uri = url("jwks_uri")?;

@@ -170,6 +170,7 @@ impl NorwegianBankId {
         self.common
             .into_request(LoginHint::new(format!("sub:ssn:{number}")))
             .authorization_detail(AuthorizationDetail::new("customerServiceCall.v1"))
+            // Two words of the acknowledgement take the place of a message (ID-24).
             .message_rule(MessageRule::Refused)
     }
 }
