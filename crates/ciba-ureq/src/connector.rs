@@ -1,10 +1,10 @@
 //! ureq's resolver, connector and transports, which note how far an exchange has come, and ask once
 //! more, when only the request is left to write, whether it may be sent.
 
-use std::io;
+use std::{io, net::SocketAddr};
 
 use ureq::{
-    config::Config,
+    config::{Config, IpFamily},
     http::Uri,
     unversioned::{
         resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
@@ -17,7 +17,7 @@ use crate::{
     progress::{Mark, mark, pass, reach},
 };
 
-/// ureq's own resolver.
+/// ureq's own resolver, used where a connection is made.
 #[derive(Debug, Default)]
 pub(crate) struct NotingResolver(DefaultResolver);
 
@@ -28,11 +28,36 @@ impl Resolver for NotingResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        // ureq resolves before it looks for a kept connection, each time in a thread of its own.
+        // Without a proxy, only the connector needs the addresses.
+        if config.proxy().is_none() {
+            return Ok(self.empty());
+        }
         reach(Mark::Resolving);
         let found = self.0.resolve(uri, config, timeout)?;
         reach(Mark::Connecting);
         Ok(found)
     }
+}
+
+/// Returns the addresses of a server that is connected to without a proxy.
+fn addresses(details: &ConnectionDetails<'_>) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    let resolver = DefaultResolver::default();
+    if let Some(address) =
+        literal(details.uri).filter(|_| details.config.ip_family() == IpFamily::Any)
+    {
+        let mut only = resolver.empty();
+        only.push(address);
+        return Ok(only);
+    }
+    resolver.resolve(details.uri, details.config, details.timeout)
+}
+
+/// Returns the address of a URI whose host is an IP address, which needs no resolver.
+fn literal(uri: &Uri) -> Option<SocketAddr> {
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    Some(SocketAddr::new(host.parse().ok()?, uri.port_u16().unwrap_or(default)))
 }
 
 #[cfg(feature = "rustls-no-provider")]
@@ -55,7 +80,11 @@ impl Connector for NotingConnector {
         // All requests of an agent have the same TLS configuration and differ in their time-outs
         // only. ureq would build a new configuration for each request that has settings of its own,
         // and never resume a session.
-        let details = ConnectionDetails { request_level: false, ..copy(details) };
+        let mut details = ConnectionDetails { request_level: false, ..copy(details) };
+        if details.config.proxy().is_none() {
+            reach(Mark::Resolving);
+            details.addrs = addresses(&details)?;
+        }
         reach(Mark::Connecting);
         let made = self.0.connect(&details, chained);
         // What was written so far made a tunnel through a proxy, which uses this connector too, and

@@ -377,7 +377,14 @@ fn read(
     Ok(answer)
 }
 
-/// Sets what is guaranteed.
+/// The buffers of a connection, in bytes. ureq's own are 128 KiB each, which every authentication
+/// request would allocate and clear. The head of a response must fit into the first one: ureq reads
+/// heads of at most 64 KiB.
+const INPUT_BUFFER: usize = 66 * 1024;
+/// One record of TLS.
+const OUTPUT_BUFFER: usize = 16 * 1024;
+
+/// Sets what is guaranteed, and what an exchange costs.
 fn guaranteed(
     builder: ConfigBuilder<AgentScope>,
     connect_timeout: Duration,
@@ -388,6 +395,8 @@ fn guaranteed(
         .max_redirects_will_error(false)
         .accept_encoding(AutoHeaderValue::None)
         .timeout_connect(Some(connect_timeout))
+        .input_buffer_size(INPUT_BUFFER)
+        .output_buffer_size(OUTPUT_BUFFER)
 }
 
 fn agent(builder: ConfigBuilder<AgentScope>) -> Agent {
