@@ -66,6 +66,8 @@ pub use ciba_std::{CaError, CertificateError};
 /// close it (`Keep-Alive: timeout=5`).
 #[derive(Clone)]
 pub struct HttpClient {
+    // Only a line with a client certificate is made later.
+    #[cfg_attr(not(feature = "rustls-no-provider"), expect(dead_code, reason = "no certificate"))]
     make: Arc<Make>,
     pub(crate) lines: Lines<Line>,
 }

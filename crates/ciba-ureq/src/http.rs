@@ -72,6 +72,8 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 /// at which the provider announced to close it (`Keep-Alive: timeout=5`).
 #[derive(Clone)]
 pub struct HttpClient {
+    // Only a line with a client certificate is made later.
+    #[cfg_attr(not(feature = "rustls-no-provider"), expect(dead_code, reason = "no certificate"))]
     make: Arc<Make>,
     pub(crate) lines: Lines<Line>,
 }
@@ -84,6 +86,8 @@ pub(crate) struct Line {
     /// Closes its connections after each exchange.
     fresh: Agent,
     kept: Agent,
+    // Only a line with a client certificate is made later.
+    #[cfg_attr(not(feature = "rustls-no-provider"), expect(dead_code, reason = "no certificate"))]
     connect_timeout: Duration,
     proxies: Option<Proxies>,
     state: LineState,
