@@ -12,32 +12,13 @@ use crate::{
 
 const FIGURES: &str = "docs/figures.md";
 
-/// Runs everything, and writes the figures with their commit and command.
+/// Runs everything.
 pub(crate) fn deep(sh: &Shell, ops: u64, fuzz_seconds: u64) -> bool {
-    let properties = properties(sh, ops);
-    let stores = stores(sh);
-    let fuzzed = fuzz::fuzz(sh, fuzz_seconds, None);
-    let mut told = String::new();
-    let benched = bench_into(sh, &mut told);
-    let mut page = header(sh, ops, fuzz_seconds);
-    for (what, outcome) in [
-        ("random operations", &properties),
-        ("every scenario with a store that fails at each save", &stores),
-        ("fuzzing", &fuzzed),
-        ("benchmarks", &benched),
-    ] {
-        let word = if outcome.is_ok() { "passed" } else { "FAILED" };
-        let _ = writeln!(page, "| {what} | {word} |");
-    }
-    let _ = write!(page, "\n{told}");
-    let written =
-        sh.create_dir("docs").and_then(|_| sh.write_file(FIGURES, page)).map_err(Stop::from);
     let all = [
-        ("properties", properties),
-        ("stores", stores),
-        ("fuzz", fuzzed),
-        ("bench", benched),
-        ("figures", written),
+        ("properties", properties(sh, ops)),
+        ("stores", stores(sh)),
+        ("fuzz", fuzz::fuzz(sh, fuzz_seconds, None)),
+        ("bench", bench(sh)),
     ];
     all.into_iter().fold(true, |green, (name, outcome)| report(name, outcome) && green)
 }
@@ -58,10 +39,13 @@ fn stores(sh: &Shell) -> Outcome {
     test::shown(sh, &["--release", "-p", "ciba-tests", "--test", "scenarios"], &[])
 }
 
-/// Compares the figures with their targets, for each backend of the peers, then measures wall time and
-/// instruction counts.
+/// Compares the figures with their targets, for each backend of the peers, measures whole flows, wall
+/// time and instruction counts, and writes all of it to the page, with the commit.
 pub(crate) fn bench(sh: &Shell) -> Outcome {
-    bench_into(sh, &mut String::new())
+    let mut page = header(sh);
+    let outcome = bench_into(sh, &mut page);
+    sh.write_file(FIGURES, page)?;
+    outcome
 }
 
 /// Runs all benchmarks, so that one missed target does not hide another.
@@ -104,12 +88,9 @@ fn keep(command: Cmd<'_>, page: &mut String) -> Outcome {
     if output.status.success() { Ok(()) } else { Err(Stop::Red(format!("{said} failed"))) }
 }
 
-fn header(sh: &Shell, ops: u64, fuzz_seconds: u64) -> String {
+fn header(sh: &Shell) -> String {
     let commit = cmd!(sh, "git rev-parse HEAD").quiet().read().unwrap_or_else(|_| "unknown".into());
     let dirty = !cmd!(sh, "git status --porcelain").quiet().read().unwrap_or_default().is_empty();
     let changed = if dirty { ", with changes that are not committed" } else { "" };
-    format!(
-        "# Figures\n\nWritten by `cargo xtask deep --ops {ops} --fuzz-seconds {fuzz_seconds}` at commit {commit}{changed}.\n\n\
-         | what | result |\n|---|---|\n"
-    )
+    format!("# Figures\n\nWritten by `cargo xtask bench` at commit {commit}{changed}.\n\n")
 }

@@ -44,7 +44,7 @@ mod flags {
                 /// Skip the tests.
                 optional --without-test
             }
-            /// Runs many random operations, long fuzzing and the benchmarks; writes docs/figures.md.
+            /// Runs many random operations, long fuzzing and the benchmarks.
             cmd deep {
                 /// The number of random operations for each property (default 1000000).
                 optional --ops ops: u64
@@ -99,7 +99,7 @@ mod flags {
                 /// Start the provider (default: oidc-provider) and leave it running.
                 optional --serve
             }
-            /// Runs the benchmarks.
+            /// Runs the benchmarks and writes docs/figures.md.
             cmd bench {
                 /// Run only whole flows, against npm openid-client.
                 optional --flows
