@@ -10,7 +10,12 @@ mod values;
 
 use std::path::PathBuf;
 
-use ciba_core::{Profile, config::BasicEncoding, expect::AcrRule, jose::JwsAlgorithm};
+use ciba_core::{
+    Profile,
+    config::{AuthMethod, BasicEncoding},
+    expect::AcrRule,
+    jose::JwsAlgorithm,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -18,7 +23,7 @@ use serde_json::Value;
 use crate::exit::Stop;
 
 pub(crate) use self::{
-    choices::{AuthMethod, FAPI_CIBA, by_name},
+    choices::{FAPI_CIBA, by_name, needs_certificate, needs_secret},
     exceptions::Exceptions,
     notifications::Notifications,
     op::Op,

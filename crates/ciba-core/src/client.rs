@@ -24,7 +24,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Audience, BasicEncoding, ClientAuth};
+pub use auth::{Audience, AuthMethod, BasicEncoding, ClientAuth};
 pub use binding_message::BindingMessageRule;
 pub(crate) use binding_message::MessageRule;
 pub use builder::ClientConfigBuilder;

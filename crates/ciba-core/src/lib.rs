@@ -111,8 +111,8 @@ pub mod answer {
 pub mod config {
     pub use crate::{
         client::{
-            Audience, BasicEncoding, BindingMessageRule, CertificateSubject, ConfigError,
-            ConfigErrors, Credentials, Equipment, Lacking, MetadataRule, Registration,
+            Audience, AuthMethod, BasicEncoding, BindingMessageRule, CertificateSubject,
+            ConfigError, ConfigErrors, Credentials, Equipment, Lacking, MetadataRule, Registration,
         },
         policy::IntervalReference,
         profile::FapiCiba,

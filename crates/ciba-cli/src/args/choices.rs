@@ -3,7 +3,7 @@
 
 use ciba_core::{
     DeliveryMode, Profile,
-    config::{BasicEncoding, FapiCiba, MetadataRule},
+    config::{AuthMethod, BasicEncoding, FapiCiba, MetadataRule},
     expect::AcrRule,
     jose::JwsAlgorithm,
 };
@@ -170,18 +170,6 @@ impl Named for Personality {
     ];
 }
 
-/// A client authentication method, without its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AuthMethod {
-    PrivateKeyJwt,
-    ClientSecretJwt,
-    ClientSecretBasic,
-    ClientSecretPost,
-    TlsClientAuth,
-    SelfSignedTlsClientAuth,
-    None,
-}
-
 impl Named for AuthMethod {
     const CHOICES: &'static [Choice<Self>] = &[
         choice(Self::PrivateKeyJwt, Self::PrivateKeyJwt.name(), ""),
@@ -194,29 +182,15 @@ impl Named for AuthMethod {
     ];
 }
 
-impl AuthMethod {
-    /// Its registered name.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::PrivateKeyJwt => "private_key_jwt",
-            Self::ClientSecretJwt => "client_secret_jwt",
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-            Self::TlsClientAuth => "tls_client_auth",
-            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
-            Self::None => "none",
-        }
-    }
+/// Whether a method needs a client secret.
+pub(crate) const fn needs_secret(method: AuthMethod) -> bool {
+    use AuthMethod::{ClientSecretBasic, ClientSecretJwt, ClientSecretPost};
+    matches!(method, ClientSecretBasic | ClientSecretPost | ClientSecretJwt)
+}
 
-    /// Whether the method needs a client secret.
-    pub(crate) const fn by_secret(self) -> bool {
-        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost | Self::ClientSecretJwt)
-    }
-
-    /// Whether the method is a client certificate.
-    pub(crate) const fn by_certificate(self) -> bool {
-        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
-    }
+/// Whether a method is a client certificate.
+pub(crate) const fn needs_certificate(method: AuthMethod) -> bool {
+    matches!(method, AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth)
 }
 
 #[cfg(test)]
@@ -232,7 +206,10 @@ mod tests {
             assert_eq!(by_name::<JwsAlgorithm>(algorithm.name()), Some(algorithm));
             assert_eq!(name_of(algorithm), Some(algorithm.name()));
         }
-        for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
+        for method in AuthMethod::ALL {
+            assert_eq!(by_name::<AuthMethod>(method.name()), Some(method));
+        }
+        for mode in DeliveryMode::ALL {
             assert_eq!(by_name::<DeliveryMode>(mode.name()), Some(mode));
         }
         assert_eq!(by_name::<JwsAlgorithm>("Ed25519"), Some(JwsAlgorithm::EdDsa));

@@ -2,11 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use ciba_core::{DeliveryMode, Profile, jose::JwsAlgorithm};
+use ciba_core::{DeliveryMode, Profile, config::AuthMethod, jose::JwsAlgorithm};
 use ciba_test_op::Personality;
 use clap::Args;
 
-use super::choices::{self, AuthMethod};
+use super::choices;
 
 #[derive(Debug, Args)]
 pub(crate) struct Op {

@@ -1,9 +1,9 @@
 //! How the client proves who it is, and the keys it signs with.
 
-use ciba_core::{ClientAuth, ClientSecret, SoftwareKey, jose::JwsAlgorithm};
+use ciba_core::{ClientAuth, ClientSecret, SoftwareKey, config::AuthMethod, jose::JwsAlgorithm};
 
 use crate::{
-    args::{AuthMethod, Client},
+    args::Client,
     exit::Stop,
     files::{private_key, secret, secret_file},
 };

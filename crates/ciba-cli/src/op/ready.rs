@@ -9,14 +9,15 @@ use std::{
 };
 
 use ciba_core::{
-    ClientSecret, DeliveryMode, Profile, SoftwareKey, jose::JwsAlgorithm, providers::idura,
+    ClientSecret, DeliveryMode, Profile, SoftwareKey, config::AuthMethod, jose::JwsAlgorithm,
+    providers::idura,
 };
 use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, Personality, RunningServer};
 use serde_json::json;
 use tokio::net::TcpSocket;
 
 use crate::{
-    args::{AuthMethod, FAPI_CIBA, Op},
+    args::{FAPI_CIBA, Op, needs_certificate, needs_secret},
     exit::Stop,
     files::{private_file, private_key, secret_file},
     key,
@@ -77,7 +78,7 @@ impl Ready {
                 "--profile fapi-ciba takes no public client: FAPI-CIBA 5.2.2 item 1",
             ));
         }
-        if fapi && options.client_auth.by_secret() {
+        if fapi && needs_secret(options.client_auth) {
             return Err(Stop::usage(
                 "--profile fapi-ciba takes no client secret: FAPI1A 5.2.2 item 14",
             ));
@@ -98,14 +99,14 @@ impl Ready {
             id,
             personality: options.personality,
             profile: options.profile,
-            tls: tls || fapi || options.client_auth.by_certificate(),
+            tls: tls || fapi || needs_certificate(options.client_auth),
             auth: options.client_auth,
             delivery,
             listen: (delivery != DeliveryMode::Poll).then(Port::find).transpose()?,
             signs,
             user_codes: options.user_codes,
             key: needs_key.then(|| folder.key(algorithm)).transpose()?,
-            secret: options.client_auth.by_secret().then(|| folder.secret()).transpose()?,
+            secret: needs_secret(options.client_auth).then(|| folder.secret()).transpose()?,
             self_signed: made,
             folder,
         })
@@ -163,7 +164,7 @@ impl Ready {
 
     /// Whether it uses a client certificate.
     fn is_certified(&self) -> bool {
-        self.auth.by_certificate() || self.profile == FAPI_CIBA
+        needs_certificate(self.auth) || self.profile == FAPI_CIBA
     }
 
     /// Writes `client.json`, in the members of a registration, and the files that it names. The names

@@ -114,14 +114,22 @@ impl ClientAuth {
 }
 
 named! {
-    /// A client authentication method by its registered name, without its parameters.
-    pub(super) enum AuthMethod {
+    /// A client authentication method by its registered name, without the parameters of
+    /// [`ClientAuth`].
+    pub enum AuthMethod {
+        /// See [`ClientAuth::PrivateKeyJwt`].
         PrivateKeyJwt = "private_key_jwt",
+        /// See [`ClientAuth::ClientSecretBasic`].
         ClientSecretBasic = "client_secret_basic",
+        /// See [`ClientAuth::ClientSecretPost`].
         ClientSecretPost = "client_secret_post",
+        /// See [`ClientAuth::ClientSecretJwt`].
         ClientSecretJwt = "client_secret_jwt",
+        /// See [`ClientAuth::TlsClientAuth`].
         TlsClientAuth = "tls_client_auth",
+        /// See [`ClientAuth::SelfSignedTlsClientAuth`].
         SelfSignedTlsClientAuth = "self_signed_tls_client_auth",
+        /// See [`ClientAuth::None`].
         None = "none",
     }
 }
