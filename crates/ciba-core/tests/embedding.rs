@@ -402,6 +402,9 @@ fn a_key_is_spent_once_the_end_is_saved() {
         assert_eq!((flows, spent), if is_saved { (0, 1) } else { (1, 0) }, "{is_saved}");
         let found = routes.find(&received(&token, &denial()));
         assert_eq!(found.is_some(), !is_saved, "the flow itself answers as long as it must");
+        // Its result is taken before this notification was acknowledged.
+        let said = routes.after_flow(&receipt, &received(&token, &denial()), START);
+        assert_eq!(said.reply().status, if is_saved { 204 } else { 503 });
     }
 }
 

@@ -197,9 +197,8 @@ impl<'a, A: Adapter> Delivery<'a, A> {
             Some(Receiving::Wait(until)) => ReplyStep::Wait(save_ended, until.since(now)),
             // The result was taken meanwhile.
             None => {
-                let verdict = receipt.without_flow();
-                let or_else = || routing.without_flow(notification, now);
-                ReplyStep::Verdict(verdict.unwrap_or_else(or_else))
+                let verdict = routing.lock().after_flow(receipt, notification, now);
+                ReplyStep::Verdict(verdict)
             }
         }
     }

@@ -116,16 +116,6 @@ impl Receipt {
     pub const fn is_news(&self) -> bool {
         matches!(self.verdict, NotificationVerdict::Accepted | NotificationVerdict::Unusable)
     }
-
-    /// Returns the verdict if the flow was finished, by another thread, before it acknowledged this
-    /// notification: that of an unusable one. Returns `None` for any other notification: its
-    /// [`SpentKey`](crate::notification::SpentKey) then determines the reply.
-    // The flow may have ended because of this very notification. A usable one is accepted only if
-    // its state was saved, which the spent key knows; an unusable one is refused in any case.
-    #[must_use]
-    pub fn without_flow(&self) -> Option<NotificationVerdict> {
-        Some(self.verdict).filter(|said| *said == NotificationVerdict::Unusable)
-    }
 }
 
 /// The next step in answering a notification.

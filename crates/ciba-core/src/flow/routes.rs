@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::{
     notify::{Notification, NotificationKey, NotificationReply, NotificationVerdict},
+    receiving::Receipt,
     spent::{SpentKey, SpentKeys},
 };
 use crate::{secret::Body, time::Timestamp, wire::Headers};
@@ -175,6 +176,29 @@ impl<T> Routes<T> {
         match key.filter(|key| self.spent.contains(key)) {
             Some(_) => self.spent.notify(notification, now),
             None => self.to_a_stranger(key.as_ref()),
+        }
+    }
+
+    /// Returns the verdict on a notification that a flow handled, if the flow was finished, by another
+    /// thread, before it acknowledged the notification.
+    // The flow may have ended because of this very notification. An unusable one is refused in any
+    // case, and a usable one is accepted only if the end was saved: 204 says that it was.
+    pub fn after_flow(
+        &mut self,
+        receipt: &Receipt,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> NotificationVerdict {
+        if receipt.verdict() == NotificationVerdict::Unusable {
+            return NotificationVerdict::Unusable;
+        }
+        let verdict = self.without_flow(notification, now);
+        let is_kept = notification.key().is_some_and(|key| self.spent.is_kept(&key));
+        match verdict {
+            NotificationVerdict::Known if receipt.is_news() && !is_kept => {
+                NotificationVerdict::Unsaved
+            }
+            verdict => verdict,
         }
     }
 

@@ -132,6 +132,11 @@ impl SpentKeys {
         self.keys.contains_key(key)
     }
 
+    /// Whether the set contains a flow with this key whose end was saved.
+    pub(super) fn is_kept(&self, key: &NotificationKey) -> bool {
+        self.keys.get(key).is_some_and(|spent| spent.is_kept)
+    }
+
     /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
