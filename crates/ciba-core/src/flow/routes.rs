@@ -194,12 +194,10 @@ impl<T> Routes<T> {
         }
         let verdict = self.without_flow(notification, now);
         let is_kept = notification.key().is_some_and(|key| self.spent.is_kept(&key));
-        match verdict {
-            NotificationVerdict::Known if receipt.is_news() && !is_kept => {
-                NotificationVerdict::Unsaved
-            }
-            verdict => verdict,
+        if verdict == NotificationVerdict::Known && receipt.is_news() && !is_kept {
+            return NotificationVerdict::Unsaved;
         }
+        verdict
     }
 
     /// Returns the verdict on an unknown token, which may belong to a flow that is still being
