@@ -92,6 +92,15 @@ enum Caller {
     Dies,
 }
 
+/// An output that the store holds back.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    since: u64,
+    stage: Stage,
+    /// Whether it is a request, and not a question for a signature or for keys.
+    is_request: bool,
+}
+
 /// The simulation.
 #[derive(Debug)]
 pub struct Sim {
@@ -128,8 +137,8 @@ pub struct Sim {
     /// On the spacing line: when the last token request ended.
     ended: Option<u64>,
     polls_without_time: u32,
-    /// Since when, and in which stage, an output is held back for the store.
-    held_since: Option<(u64, Stage)>,
+    /// The output that is held back for the store.
+    held: Option<Held>,
     processes: u32,
     /// The notification token, which the provider knows once the request arrived.
     token: Option<String>,
@@ -205,7 +214,7 @@ impl Sim {
             ended: None,
             prompted: false,
             polls_without_time: 0,
-            held_since: None,
+            held: None,
             processes: 0,
             skips: 0,
             unobserved: (START, 0, START, 0),
@@ -290,6 +299,7 @@ impl Sim {
         self.observe();
         self.hear_of_a_drop();
         self.expire_open();
+        self.expire_held();
         self.polls_without_time += 1;
         assert!(
             self.polls_without_time < 40,
@@ -329,16 +339,18 @@ impl Sim {
         let stale = self.mirror.draft.unwrap_or(u64::MAX);
         let asked = |sim: &mut Self, kind, limit, question| {
             assert!(sim.mirror.open.is_none(), "another question is asked while one is open");
-            sim.mirror.open =
-                Some(OpenQuestion { id, kind, sent: since, limit, stale, begun: false });
+            // The time in which the store held a request back does not count.
+            let sent = sim.mirror.moment;
+            sim.mirror.open = Some(OpenQuestion { id, kind, sent, limit, stale, begun: false });
             sim.left.extend(sim.open.take());
             sim.open = Some(Asked { id, question });
         };
         let said = match output {
             Output::Transmit(transmit) => {
                 let endpoint = transmit.endpoint();
-                let mut limit =
-                    since + u64::try_from(transmit.timeout().as_millis()).expect("short") + 1000;
+                let mut limit = self.mirror.moment
+                    + u64::try_from(transmit.timeout().as_millis()).expect("short")
+                    + 1000;
                 let kind =
                     if endpoint == Endpoint::Token { Kind::Token } else { Kind::Authentication };
                 self.mirror.draft = None;
@@ -363,6 +375,7 @@ impl Sim {
                 Said::Transmit(endpoint)
             }
             Output::Key(operation) => {
+                let since = self.asked_anew(since);
                 let life =
                     if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
                 self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(since + life));
@@ -378,6 +391,7 @@ impl Sim {
                 Said::Key
             }
             Output::KeySet(request) => {
+                let since = self.asked_anew(since);
                 asked(self, Kind::Keys, since + self.local(), Question::KeySet(request));
                 Said::KeySet
             }
@@ -406,10 +420,16 @@ impl Sim {
 
     /// Records since when something is held back for the store.
     fn is_held(&mut self, since: u64) {
-        self.held_since = Some((since, self.flow.stage()));
-        // If it turns out that the provider has the request, the flow counts from when it was made.
+        // With an open question it is only a wait that the store holds back.
+        if self.mirror.open.is_some() {
+            return;
+        }
         let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
-        if saved["phase"]["authorizing"]["in_flight"] == true {
+        let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
+        let is_request = is_in_flight("authorizing") || is_in_flight("pending");
+        self.held = Some(Held { since, stage: self.flow.stage(), is_request });
+        // If it turns out that the provider has the request, the flow counts from when it was made.
+        if is_in_flight("authorizing") {
             self.mirror.first_sent.get_or_insert(since);
         }
     }

@@ -10,7 +10,7 @@ impl Sim {
         let (moment, stage) = (self.mirror.moment, self.flow.stage());
         let over = self.mirror.open.filter(|open| moment >= open.limit);
         // An output that is held back for the store is complete.
-        let is_held = self.held_since.is_some_and(|(_, at)| at == stage);
+        let is_held = self.held.is_some_and(|held| held.stage == stage);
         let is_stale = self.mirror.open.is_none()
             && !is_held
             && self.mirror.draft.is_some_and(|stale| moment > stale);
@@ -18,7 +18,7 @@ impl Sim {
             self.mirror.open = None;
         }
         if let Some(open) = over.filter(|open| !open.begun) {
-            return self.never_left(open);
+            return self.never_left(open.kind, open.sent);
         }
         match (over.map(|open| (open.kind, open.sent)), stage) {
             (Some((Kind::Token, sent)), Stage::Redeeming) => {
@@ -35,13 +35,13 @@ impl Sim {
     }
 
     /// Records what the flow concludes from a question whose request never began.
-    pub(super) fn never_left(&mut self, open: OpenQuestion) {
-        match open.kind {
+    pub(super) fn never_left(&mut self, kind: Kind, sent: u64) {
+        match kind {
             // A notification proves that an earlier attempt arrived.
             Kind::Authentication if !self.mirror.notifications.early.is_empty() => {
-                self.acknowledgement_is_lost(open.sent);
+                self.acknowledgement_is_lost(sent);
             }
-            Kind::Token => self.ended(&Outcome::NotSent, open.sent),
+            Kind::Token => self.ended(&Outcome::NotSent, sent),
             Kind::Signature => self.signature_is_missing(),
             Kind::Authentication | Kind::Keys => {}
         }
@@ -113,9 +113,30 @@ impl Sim {
     /// Returns when the current question was first asked.
     pub(super) fn since_when(&mut self) -> u64 {
         let stage = self.flow.stage();
-        self.held_since
-            .take()
-            .filter(|(_, at)| *at == stage)
-            .map_or(self.mirror.moment, |(since, _)| since)
+        let held = self.held.take().filter(|held| held.stage == stage);
+        held.map_or(self.mirror.moment, |held| held.since)
+    }
+
+    /// Returns when a question for a signature or for keys was asked. One that the store held back
+    /// until its time was up is asked anew, with everything else that its request needs.
+    pub(super) fn asked_anew(&mut self, since: u64) -> u64 {
+        let moment = self.mirror.moment;
+        if moment < since + self.local() {
+            return since;
+        }
+        self.mirror.draft = None;
+        moment
+    }
+
+    /// What the flow concludes from a request that the store held back until what was signed for it
+    /// was too old.
+    pub(super) fn expire_held(&mut self) {
+        let (moment, stage) = (self.mirror.moment, self.flow.stage());
+        let is_stale = self.mirror.draft.is_some_and(|stale| moment > stale);
+        let is_over = self.held.take_if(|held| held.stage == stage && held.is_request && is_stale);
+        let Some(Held { since, .. }) = is_over else { return };
+        self.mirror.draft = None;
+        let kind = if stage == Stage::Redeeming { Kind::Token } else { Kind::Authentication };
+        self.never_left(kind, since);
     }
 }

@@ -203,8 +203,11 @@ impl Sim {
         match delivered {
             Delivered::Ping => {
                 let is_asking = stage == Stage::Redeeming;
+                let has_begun = self.mirror.open.is_some_and(|open| open.begun);
                 if let Some(grant) = &mut self.mirror.grant {
                     grant.is_pinged((!is_asking).then_some(moment));
+                    // A request that has not begun answers the ping itself.
+                    grant.owes = !is_asking || has_begun;
                 }
             }
             Delivered::Tokens => self.mirror.redeemed = true,

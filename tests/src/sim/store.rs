@@ -241,7 +241,7 @@ impl Sim {
             _ => None,
         };
         if let (Some(kind), None) = (held, mirror.open) {
-            let sent = self.held_since.map_or(mirror.moment, |(since, _)| since);
+            let sent = self.held.map_or(mirror.moment, |held| held.since);
             mirror.open =
                 Some(OpenQuestion { id: 0, kind, sent, limit: u64::MAX, stale: 0, begun: false });
             mirror.first_sent.get_or_insert(sent);
@@ -311,6 +311,6 @@ impl Sim {
                 }
             }
         }
-        (self.polls_without_time, self.held_since) = (0, None);
+        (self.polls_without_time, self.held) = (0, None);
     }
 }

@@ -87,13 +87,21 @@ impl RequestProgress {
 
     /// Marks the request as being sent. Its timeout starts now.
     pub(super) fn begin(&mut self, moment: Moment, latest: Moment) {
-        let Self::InFlight { open, sent, is_begun, .. } = self else { return };
-        // From here on the provider may have the request, whatever the caller reports later.
-        *is_begun = true;
+        if let Self::InFlight { is_begun, .. } = self {
+            // From here on the provider may have the request, whatever the caller reports later.
+            *is_begun = true;
+        }
         // The time between `poll` and `begin` belongs to the caller and must not shorten the
         // timeout.
-        open.limit = open.limit.plus(moment.since(*sent)).min(latest);
-        *sent = moment;
+        self.restart(moment, latest);
+    }
+
+    /// Makes the timeout start now.
+    pub(super) fn restart(&mut self, moment: Moment, latest: Moment) {
+        if let Self::InFlight { open, sent, .. } = self {
+            open.limit = open.limit.plus(moment.since(*sent)).min(latest);
+            *sent = moment;
+        }
     }
 
     /// Adds a signature. The authentication request is signed before the assertion.

@@ -299,6 +299,8 @@ impl Notifications {
                 // The answer in flight may be older than the ping, so another request follows it
                 // (OPM-PNG-16).
                 redeeming.grant.ping();
+                // A request that has not begun yet answers the ping itself.
+                redeeming.grant.owes_request = redeeming.request_progress.is_begun();
                 (Phase::Redeeming(redeeming), NotificationVerdict::Accepted)
             }
             other @ (Phase::Verifying(_) | Phase::Settled(_)) => {

@@ -76,15 +76,17 @@ impl Phase {
             // person.
             return matches!(self, Self::Pending(_));
         };
+        if matches!(delayed, Output::Transmit(_)) {
+            // What `poll` returns may be sent at that instant, however long the store took.
+            return self.may_send(counter, moment);
+        }
         let is_in_time = match self {
             Self::Authorizing(authorizing) => !authorizing.is_too_late(moment),
             Self::Redeeming(redeeming) => !redeeming.grant.is_over(moment),
             Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => true,
         };
-        // What `poll` returns may be sent at that instant, however long the store took.
         is_in_time
             && self.open().is_some_and(|open| open.counter == counter && !open.is_over(moment))
-            && (!matches!(delayed, Output::Transmit(_)) || self.may_send(counter, moment))
     }
 
     /// Whether the given request may be sent now.
@@ -98,15 +100,33 @@ impl Phase {
 
     /// Marks the open request as being sent.
     pub(super) fn begin(&mut self, moment: Moment) {
+        let latest = self.latest();
+        if let Some(request_progress) = self.request_progress() {
+            request_progress.begin(moment, latest);
+        }
+    }
+
+    /// Makes the timeout of the open request start now, because the store held it back until now.
+    pub(super) fn hand_out(&mut self, moment: Moment) {
+        let latest = self.latest();
+        if let Some(request_progress) = self.request_progress() {
+            request_progress.restart(moment, latest);
+        }
+    }
+
+    /// Returns when the timeout of a request ends at the latest.
+    fn latest(&self) -> Moment {
         match self {
-            Self::Authorizing(authorizing) => {
-                authorizing.request_progress.begin(moment, Moment::NEVER)
-            }
-            Self::Redeeming(redeeming) => {
-                let latest = redeeming.latest();
-                redeeming.request_progress.begin(moment, latest)
-            }
-            Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => {}
+            Self::Redeeming(redeeming) => redeeming.latest(),
+            _ => Moment::NEVER,
+        }
+    }
+
+    const fn request_progress(&mut self) -> Option<&mut RequestProgress> {
+        match self {
+            Self::Authorizing(authorizing) => Some(&mut authorizing.request_progress),
+            Self::Redeeming(redeeming) => Some(&mut redeeming.request_progress),
+            Self::Adrift(_) | Self::Pending(_) | Self::Verifying(_) | Self::Settled(_) => None,
         }
     }
 

@@ -57,7 +57,11 @@ impl Flow {
         }
         let delayed = saving.delayed.take()?;
         if self.phase.as_ref().is_some_and(|phase| phase.still_asks(&delayed, moment)) {
-            return Some(self.keep_first(*delayed, now));
+            let output = self.keep_first(*delayed, now);
+            if let (Output::Transmit(_), Some(phase)) = (&output, &mut self.phase) {
+                phase.hand_out(moment);
+            }
+            return Some(output);
         }
         // A store that was slow, or that keeps failing, must not keep the flow from its next step.
         // The output has not begun.
