@@ -427,6 +427,15 @@ impl Sim {
         let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
         let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
         let is_request = is_in_flight("authorizing") || is_in_flight("pending");
+        // A save for a wait holds no output back.
+        let again =
+            Flow::resume(Arc::clone(&self.config), saved.to_string().as_bytes(), self.now());
+        if let (false, Ok(again)) = (is_request, again)
+            && let Output::Wait(_) =
+                again.in_memory().poll(self.now(), Entropy::from_bytes([9; 32]))
+        {
+            return;
+        }
         self.held = Some(Held { since, stage: self.flow.stage(), is_request });
         // If it turns out that the provider has the request, the flow counts from when it was made.
         if is_in_flight("authorizing") {

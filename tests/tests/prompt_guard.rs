@@ -58,7 +58,7 @@ fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other(
     let place = guard.enter(&first, START).expect("the first").expect("it prompts");
     assert_eq!(
         remaining(guard.enter(&flow(ISSUER, login("somebody")), START)),
-        600,
+        690,
         "it says for how long"
     );
     // Another person, another issuer, and another kind of hint.
@@ -89,7 +89,7 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
     let again = flow(ISSUER, login("somebody"));
     let place = guard.enter(&first, START).expect("the first").expect("it prompts");
     acknowledge(&mut first, 120);
-    guard.keep(&place, &first, START);
+    guard.keep(&place, &first);
     assert_eq!(remaining(guard.enter(&again, START)), 120);
     assert_eq!(
         remaining(guard.enter(&again, START.saturating_add(Duration::from_millis(118_999)))),
@@ -99,11 +99,28 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
     assert!(guard.enter(&first, later).expect("it causes no prompt any more").is_none());
     let second = guard.enter(&again, later).expect("the prompt is closed").expect("it prompts");
     // The first place has expired and belongs to another flow.
-    guard.keep(&place, &first, START);
+    guard.keep(&place, &first);
     guard.leave(place);
     assert!(guard.enter(&again, later).is_err());
     guard.leave(second);
     assert!(guard.is_empty());
+}
+
+/// REQ-SEC-12b
+#[test]
+fn a_place_is_held_for_as_long_as_its_flow_may_still_prompt() {
+    let mut guard = guard(10);
+    let asked = Duration::from_secs(10);
+    let request = AuthRequest::new(login("somebody")).requested_expiry(asked);
+    let first = Flow::start(config(ISSUER), request, Entropy::from_bytes([1; 32]), START)
+        .expect("it can be sent");
+    let place = guard.enter(&first, START).expect("the first").expect("it prompts");
+    // The request may leave after 90 s less a moment, because the provider was down.
+    assert_eq!(remaining(guard.enter(&flow(ISSUER, login("somebody")), START)), 100);
+    guard.keep(&place, &first);
+    let late = START.saturating_add(Duration::from_millis(99_999));
+    let second = flow(ISSUER, login("somebody"));
+    assert!(guard.enter(&second, late).is_err(), "the first prompt may be open");
 }
 
 /// REQ-SEC-12b
@@ -118,7 +135,7 @@ fn a_guard_is_bounded_and_refuses_what_it_cannot_watch_over() {
         guard.enter(&flow(ISSUER, login("a fourth")), START).map(drop),
         Err(PromptRefused::Full)
     );
-    let later = START.saturating_add(Duration::from_secs(600));
+    let later = START.saturating_add(Duration::from_secs(690));
     assert!(guard.enter(&flow(ISSUER, login("a fourth")), later).is_ok());
     assert_eq!(guard.len(), 1, "the expired ones were evicted");
 }
@@ -157,7 +174,7 @@ proptest! {
                     match guard.enter(&flow, now) {
                         Ok(Some(place)) => {
                             prop_assert!(!is_running);
-                            held.push((person, now.saturating_add(Duration::from_secs(600)), place));
+                            held.push((person, START.saturating_add(Duration::from_secs(690)), place));
                         }
                         other => prop_assert!(is_running, "{:?}", other),
                     }

@@ -76,19 +76,18 @@ impl Events {
         Self { is_acknowledged: flow.acknowledgement().is_some(), wait: None }
     }
 
+    /// Returns the events to report when a drive stops: what has become known since the last output.
+    pub fn before_stop(&mut self, flow: &mut Flow) -> impl Iterator<Item = Event> + use<> {
+        self.known(flow).into_iter().flatten()
+    }
+
     /// Returns the events to report after [`Flow::poll`] returned `output`.
     pub fn after(
         &mut self,
         flow: &mut Flow,
         output: &Output,
     ) -> impl Iterator<Item = Event> + use<> {
-        let acknowledged = match flow.acknowledgement() {
-            Some(acknowledged) if !core::mem::replace(&mut self.is_acknowledged, true) => {
-                Some(Event::Acknowledgement(acknowledged.clone()))
-            }
-            Some(_) | None => None,
-        };
-        let notified = flow.take_news().then_some(Event::Notified);
+        let [acknowledged, notified] = self.known(flow);
         let next = match output {
             Output::Transmit(transmit) => Some(Event::requesting(transmit)),
             // A caller that polls early gets the same wait again.
@@ -103,5 +102,16 @@ impl Events {
             | Output::Done => None,
         };
         [acknowledged, notified, next].into_iter().flatten()
+    }
+
+    /// Returns what has happened to the flow and was not reported yet.
+    fn known(&mut self, flow: &mut Flow) -> [Option<Event>; 2] {
+        let acknowledged = match flow.acknowledgement() {
+            Some(acknowledged) if !core::mem::replace(&mut self.is_acknowledged, true) => {
+                Some(Event::Acknowledgement(acknowledged.clone()))
+            }
+            Some(_) | None => None,
+        };
+        [acknowledged, flow.take_news().then_some(Event::Notified)]
     }
 }

@@ -156,6 +156,7 @@ pub mod machine {
             KeyPurpose, KeyTask, Misuse, MisuseReason, Save, SendingId, SigningTask, WaitReason,
         },
         event::Events,
+        flow::Unsaved,
         snapshot::ResumeError,
     };
 }

@@ -16,7 +16,7 @@ use ciba_core::{
     fault::Cause,
     http::{Endpoint, Headers, Response},
     jose::JwsAlgorithm,
-    machine::{Events, Save, WaitReason},
+    machine::{Events, Save, Unsaved, WaitReason},
     notification::{Notification, NotificationVerdict, Receiving, Routes},
 };
 use client::{
@@ -347,7 +347,8 @@ fn no_state_is_saved_that_is_not_newer_and_none_after_the_end() {
     // A notification has to wait for the save that is under way.
     let mut receipt = flow.notify(&received(&token, &denial()), START);
     assert!(matches!(flow.acknowledge(&mut receipt, START), Receiving::Wait(_)));
-    assert!(flow.unsaved().is_none(), "two saves at once");
+    // So has a driver that stops: the state that it wants saved may be newer.
+    assert!(matches!(flow.unsaved(START), Unsaved::Wait(_)), "two saves at once");
     let revision = first.snapshot().revision();
     flow.handle(first.saved(), START).unwrap();
     let Receiving::Save(second) = flow.acknowledge(&mut receipt, START) else { panic!("a save") };
@@ -359,8 +360,36 @@ fn no_state_is_saved_that_is_not_newer_and_none_after_the_end() {
     let mut again = flow.notify(&received(&token, &denial()), START);
     assert!(matches!(flow.acknowledge(&mut again, START), Receiving::Reply(_)));
     flow.advance_revision();
-    assert!(flow.unsaved().is_none());
+    assert!(matches!(flow.unsaved(START), Unsaved::Nothing));
     assert!(matches!(flow.poll(START, entropy(2)), Output::Done));
+}
+
+/// Decision 5, a stop: the last answer is saved although the save of a notification is in progress.
+#[test]
+fn a_driver_that_stops_during_a_save_saves_the_last_answer_after_it() {
+    for fails in [true, false] {
+        let (mut flow, token) = waiting(DeliveryMode::Ping);
+        let mut now = START;
+        let sending = loop {
+            match flow.poll(now, entropy(3)) {
+                Output::Save(save) => flow.handle(save.saved(), now).unwrap(),
+                Output::Wait(wait) => now = wait.until(),
+                Output::KeySet(_) => {}
+                Output::Transmit(transmit) => break flow.begin(transmit, now).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mut receipt = flow.notify(&received(&token, &ping(AUTH_REQ_ID)), now);
+        let Receiving::Save(slow) = flow.acknowledge(&mut receipt, now) else { panic!("a save") };
+        let denied = json(400, r#"{"error":"access_denied"}"#);
+        flow.handle(sending.answered(denied), now).unwrap();
+        let Unsaved::Wait(until) = flow.unsaved(now) else { panic!("the end is not saved") };
+        assert!(until > now);
+        flow.handle(if fails { slow.failed() } else { slow.saved() }, now).unwrap();
+        let Unsaved::Save(last) = flow.unsaved(now) else { panic!("the end is not saved") };
+        flow.handle(last.saved(), now).unwrap();
+        assert!(matches!(flow.unsaved(now), Unsaved::Nothing));
+    }
 }
 
 /// Decision 2, notifications: none is acknowledged that was not saved.
@@ -427,6 +456,19 @@ fn a_full_table_evicts_flows_that_are_not_driven() {
     routes.end(&keys[0], &flows[0], None);
     assert_eq!(routes.len(), (1, 0), "it may be driven again");
     routes.begin(keys[1], &flows[1], START).unwrap();
+
+    // One for one, and the one whose last drive ended first.
+    let mut routes = Routes::with_capacity(2);
+    for at in [1, 0] {
+        routes.begin(keys[at], &flows[at], START).unwrap();
+    }
+    routes.end(&keys[1], &flows[1], None);
+    routes.end(&keys[0], &flows[0], None);
+    routes.begin(keys[2], &flows[2], START).unwrap();
+    assert_eq!(routes.len(), (2, 0));
+    routes.end(&keys[2], &flows[2], None);
+    routes.begin(keys[0], &flows[0], START).unwrap();
+    assert_eq!(routes.len(), (2, 0), "it was still there");
 
     // One that is gone goes before one that is between two drives.
     let mut routes = Routes::with_capacity(2);

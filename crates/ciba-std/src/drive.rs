@@ -3,7 +3,8 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Entropy, Flow, Input, KeyOperation, KeySetRequest, Output, Sending, machine::Events,
+    Entropy, Input, KeyOperation, KeySetRequest, Output, Sending,
+    machine::{Events, Unsaved},
 };
 
 use crate::{
@@ -23,9 +24,20 @@ pub struct Drive<'a, A: Adapter> {
     /// `None` if the result was taken.
     events: Option<Events>,
     has_begun: bool,
-    is_stopped: bool,
+    stopping: Stopping,
     /// Lets notifications reach the flow; `None` if it wants none.
     _registration: Option<Registration<A>>,
+}
+
+/// How far a drive is with stopping.
+#[derive(Debug, Clone, Copy)]
+enum Stopping {
+    /// It goes on.
+    No,
+    /// The watcher stopped it; what is not saved is saved first.
+    Asked,
+    /// The last save was handed out.
+    Saved,
 }
 
 /// The I/O that a flow needs next.
@@ -91,7 +103,7 @@ impl<'a, A: Adapter> Drive<'a, A> {
         let now = driver.clock().now();
         let registered = driver.inbox().map(|inbox| inbox.begin(flow, now)).transpose()?;
         let _registration = registered.flatten();
-        Ok(Self { driver, flow, events, has_begun: false, is_stopped: false, _registration })
+        Ok(Self { driver, flow, events, has_begun: false, stopping: Stopping::No, _registration })
     }
 
     /// Returns the I/O that the flow needs next.
@@ -103,8 +115,8 @@ impl<'a, A: Adapter> Drive<'a, A> {
     pub fn step(&mut self, watch: &mut dyn Watch) -> Result<Step<'a, A>, DriveError> {
         let clock = self.driver.clock();
         loop {
-            if let Some(saving) = self.stop(watch)? {
-                return Ok(Step::Save(saving));
+            if let Some(last) = self.stop(watch)? {
+                return Ok(last);
             }
             self.has_begun = true;
             let entropy = self.driver.draw()?;
@@ -188,23 +200,31 @@ impl<'a, A: Adapter> Drive<'a, A> {
         handled.map_err(|misuse| DriveError::Misuse(misuse.reason))
     }
 
-    /// Asks the watcher whether to stop; returns what has to be saved before that.
-    fn stop(
-        &mut self,
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Saving<'a, A::Attachment>>, DriveError> {
+    /// Asks the watcher whether to stop; returns what has to happen before that.
+    fn stop(&mut self, watch: &mut dyn Watch) -> Result<Option<Step<'a, A>>, DriveError> {
         let now = self.driver.clock().now();
-        if self.is_stopped {
+        match self.stopping {
+            Stopping::No if !watch.stop(now) => return Ok(None),
+            Stopping::No => self.stopping = Stopping::Asked,
+            Stopping::Asked => {}
+            Stopping::Saved => return Err(DriveError::Stopped),
+        }
+        if let Some(events) = &mut self.events {
+            let found = self.flow.look(|flow| events.before_stop(flow));
+            found.into_iter().flatten().for_each(|event| watch.event(&event));
+        }
+        // A drive that took no step has nothing of its own to save.
+        if !self.has_begun {
             return Err(DriveError::Stopped);
         }
-        if !watch.stop(now) {
-            return Ok(None);
+        match self.flow.look(|flow| flow.unsaved(now)) {
+            None | Some(Unsaved::Nothing) => Err(DriveError::Stopped),
+            Some(Unsaved::Save(save)) => {
+                self.stopping = Stopping::Saved;
+                Ok(Some(Step::Save(self.flow.saving(save, now))))
+            }
+            Some(Unsaved::Wait(until)) => Ok(Some(Step::Wait(self.driver.clock().idle(until)))),
         }
-        self.is_stopped = true;
-        // A drive that took no step has nothing of its own to save.
-        let unsaved = self.flow.look(Flow::unsaved).flatten().filter(|_| self.has_begun);
-        let saving = unsaved.map(|save| self.flow.saving(save, now));
-        saving.map(Some).ok_or(DriveError::Stopped)
     }
 
     fn report(&mut self, output: &Output, watch: &mut dyn Watch) {

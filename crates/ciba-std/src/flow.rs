@@ -125,7 +125,7 @@ impl<T: Attachment> LockedFlow<T> {
 
     /// Passes a notification to the flow and wakes its drive. `None` if the result was taken.
     pub(crate) fn receive(&self, notification: &Notification, now: Timestamp) -> Option<Receipt> {
-        let receipt = self.step(|flow| (flow.notify(notification, now), now))?;
+        let receipt = self.step(|flow| flow.notify(notification, now))?;
         if receipt.is_news() {
             // Before the save: the drive continues whatever happens to the save.
             self.attached.wake_drive();
@@ -197,10 +197,7 @@ impl<T> LockedFlow<T> {
     // flow has already seen.
 
     pub(crate) fn poll(&self, clock: &dyn Clock, entropy: Entropy) -> Output {
-        let polled = self.step(|flow| {
-            let now = clock.now();
-            (flow.poll(now, entropy), now)
-        });
+        let polled = self.step(|flow| flow.poll(clock.now(), entropy));
         polled.unwrap_or(Output::Done)
     }
 
@@ -213,10 +210,7 @@ impl<T> LockedFlow<T> {
     }
 
     pub(crate) fn handle(&self, input: Input, clock: &dyn Clock) -> Result<(), Misuse> {
-        let handled = self.step(|flow| {
-            let now = clock.now();
-            (flow.handle(input, now), now)
-        });
+        let handled = self.step(|flow| flow.handle(input, clock.now()));
         handled.unwrap_or(Ok(()))
     }
 
@@ -242,14 +236,13 @@ impl<T> LockedFlow<T> {
         *self.prompting() = None;
     }
 
-    /// Performs a step of the flow; the function also returns when it happened. Afterwards, updates
-    /// the flow's place in a guard, or gives it back if the flow is over. `None` if the result was
+    /// Performs a step of the flow. Afterwards, updates the flow's place in a guard, or gives it back if the flow is over. `None` if the result was
     /// taken.
-    fn step<R>(&self, step: impl FnOnce(&mut Flow) -> (R, Timestamp)) -> Option<R> {
+    fn step<R>(&self, step: impl FnOnce(&mut Flow) -> R) -> Option<R> {
         let mut prompting = self.prompting();
         let (done, is_over) = self.look(|flow| {
-            let (done, now) = step(flow);
-            prompting.iter().for_each(|prompting| prompting.keep(flow, now));
+            let done = step(flow);
+            prompting.iter().for_each(|prompting| prompting.keep(flow));
             (done, flow.stage() == Stage::Settled)
         })?;
         if is_over {

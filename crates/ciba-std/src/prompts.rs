@@ -79,9 +79,9 @@ pub struct Prompting {
 
 impl Prompting {
     /// Extends the place to the time that the flow may still run. Call it after every step.
-    pub fn keep(&self, flow: &Flow, now: Timestamp) {
+    pub fn keep(&self, flow: &Flow) {
         if let Some(place) = &self.place {
-            self.guard.lock().keep(place, flow, now);
+            self.guard.lock().keep(place, flow);
         }
     }
 }

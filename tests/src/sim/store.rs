@@ -7,7 +7,7 @@ use serde_json::Value;
 use ciba_core::{
     DeliveryMode, Flow, Snapshot, Stage, Timestamp,
     http::Endpoint,
-    machine::{ResumeError, Save},
+    machine::{ResumeError, Save, Unsaved},
 };
 
 use super::{
@@ -258,8 +258,13 @@ impl Sim {
 
     /// Stops the driver between two steps.
     pub fn save(&mut self) {
-        if let Some(save) = self.flow.unsaved() {
-            self.keep(save);
+        self.observe();
+        match self.flow.unsaved(self.now()) {
+            Unsaved::Save(save) => {
+                self.keep(save);
+            }
+            Unsaved::Nothing => {}
+            Unsaved::Wait(until) => panic!("a save is in progress until {until}"),
         }
     }
 

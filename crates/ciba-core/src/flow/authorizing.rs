@@ -150,6 +150,11 @@ impl Authorizing {
         }
     }
 
+    /// Returns the end of the time in which the person may be prompted.
+    pub(super) const fn last_instant(&self) -> Moment {
+        self.not_after
+    }
+
     /// Whether it is too late to prompt the person.
     pub(super) fn is_too_late(&self, moment: Moment) -> bool {
         moment >= self.not_after

@@ -43,5 +43,6 @@ pub use notify::{
 pub use prompts::{PromptPlace, PromptRefused, RunningPrompts};
 pub use receiving::{Receipt, Receiving};
 pub use routes::{Routes, RoutesFull};
+pub use saving::Unsaved;
 pub use spent::{SpentKey, SpentKeys};
 pub use stage::Stage;

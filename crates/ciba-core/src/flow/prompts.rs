@@ -87,9 +87,10 @@ impl RunningPrompts {
     /// Returns `None` for a flow that is over or whose request was acknowledged. Such a flow sends
     /// no further prompt and no longer knows the hint.
     ///
-    /// A flow holds its place until [`Self::leave`], or until it must have expired. That is after
-    /// the requested lifetime, or ten minutes, until [`Self::keep`] sets the deadline granted by the
-    /// provider.
+    /// A flow holds its place until [`Self::leave`], or until it must have expired. That is the
+    /// requested lifetime, or ten minutes, after the last instant at which it may prompt the person
+    /// ([`Policy::prompt_within`](crate::Policy::prompt_within)), until [`Self::keep`] sets the
+    /// deadline granted by the provider.
     ///
     /// # Errors
     ///
@@ -100,7 +101,7 @@ impl RunningPrompts {
         flow: &Flow,
         now: Timestamp,
     ) -> Result<Option<PromptPlace>, PromptRefused> {
-        let (Some(tag), Some(until)) = (self.tag(flow, now), flow.prompts_until(now)) else {
+        let (Some(tag), Some(until)) = (self.tag(flow, now), flow.prompts_until()) else {
             return Ok(None);
         };
         if let Some(other) = self.running.get(&tag)
@@ -124,7 +125,7 @@ impl RunningPrompts {
 
     /// Updates the expiry of a place from its flow, because the provider may have granted more or
     /// less time than was requested.
-    pub fn keep(&mut self, place: &PromptPlace, flow: &Flow, now: Timestamp) {
+    pub fn keep(&mut self, place: &PromptPlace, flow: &Flow) {
         let Some(running) =
             self.running.get_mut(&place.tag).filter(|running| running.number == place.number)
         else {
@@ -132,7 +133,7 @@ impl RunningPrompts {
         };
         // Without an acknowledgement, the time set by `enter` applies.
         if !matches!(flow.phase, Some(Phase::Authorizing(_)))
-            && let Some(until) = flow.prompts_until(now)
+            && let Some(until) = flow.prompts_until()
         {
             running.until = until;
         }
@@ -176,13 +177,12 @@ impl RunningPrompts {
 
 impl Flow {
     /// Returns until when the prompt may be open, or `None` if the flow is over.
-    fn prompts_until(&self, now: Timestamp) -> Option<Timestamp> {
+    fn prompts_until(&self) -> Option<Timestamp> {
         Some(match self.phase.as_ref()? {
             Phase::Authorizing(authorizing) => {
-                let moment = self.clock.moment();
-                let life =
-                    Adrift::until(moment, authorizing.request.requested_lifetime()).since(moment);
-                now.saturating_add(life)
+                // The request may be sent, again or late, until the last of its instants.
+                let last = authorizing.last_instant();
+                self.clock.wall_at(Adrift::until(last, authorizing.request.requested_lifetime()))
             }
             Phase::Adrift(adrift) => self.clock.wall_at(adrift.until),
             Phase::Pending(pending) => self.clock.wall_at(pending.grant.deadline),

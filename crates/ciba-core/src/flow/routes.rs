@@ -4,6 +4,7 @@
 use alloc::{
     collections::BTreeMap,
     sync::{Arc, Weak},
+    vec::Vec,
 };
 use core::fmt;
 
@@ -24,6 +25,8 @@ pub struct Routes<T> {
     capacity: usize,
     flows: BTreeMap<NotificationKey, Slot<T>>,
     spent: SpentKeys,
+    /// The number of drives that have ended.
+    ended: u64,
     /// Whether saved flows are still being loaded.
     is_loading: bool,
 }
@@ -33,6 +36,8 @@ struct Slot<T> {
     /// The number of drives of the flow. It is zero between two drives, and more than one only if
     /// the flow is driven several times at once.
     drives: usize,
+    /// The number of the end of its last drive: of two idle flows, the lower one is idle for longer.
+    idle_since: u64,
     /// Answers notifications after the flow is gone, if it is over but its end could not be saved.
     spent: Option<SpentKey>,
 }
@@ -67,6 +72,7 @@ impl<T> Routes<T> {
             capacity: flows,
             flows: BTreeMap::new(),
             spent: SpentKeys::with_capacity(flows),
+            ended: 0,
             is_loading: false,
         }
     }
@@ -91,8 +97,9 @@ impl<T> Routes<T> {
 
     /// Registers a drive of a flow, to which its notifications are routed from now on.
     ///
-    /// If there is no room, flows without any other reference are evicted, then those that are not
-    /// being driven.
+    /// If there is no room, flows without any other reference are evicted. If there are none, the
+    /// flow whose last drive ended first is evicted: its notifications are answered with 401 until
+    /// it is driven again.
     ///
     /// # Errors
     ///
@@ -112,7 +119,8 @@ impl<T> Routes<T> {
                     self.make_room()?;
                 }
                 // A flow that was resumed has the key of the one before, which it replaces.
-                self.flows.insert(key, Slot { flow: Arc::downgrade(flow), drives: 1, spent: None });
+                let flow = Arc::downgrade(flow);
+                self.flows.insert(key, Slot { flow, drives: 1, idle_since: 0, spent: None });
             }
         }
         Ok(())
@@ -127,6 +135,8 @@ impl<T> Routes<T> {
         // Another flow may have been resumed with this key in the meantime.
         let Some(slot) = self.flows.get_mut(key).filter(|slot| slot.is_of(flow)) else { return };
         slot.drives = slot.drives.saturating_sub(1);
+        self.ended = self.ended.saturating_add(1);
+        slot.idle_since = self.ended;
         if let (0, Some(spent)) = (slot.drives, spent) {
             let is_kept = spent.is_kept;
             slot.spent = Some(spent);
@@ -219,21 +229,27 @@ impl<T> Routes<T> {
     }
 
     fn make_room(&mut self) -> Result<(), RoutesFull> {
-        // Flows that nothing refers to any more cannot be driven again, so they are evicted first.
-        // A flow that is being driven is never evicted, because its notifications would be
-        // rejected.
-        for gives_way in [Slot::is_gone, |slot: &Slot<T>| slot.drives == 0] {
-            if self.flows.len() >= self.capacity {
-                self.flows.retain(|_, slot| {
-                    let goes = gives_way(slot);
-                    if goes && let Some(spent) = slot.spent.take() {
-                        self.spent.remember(spent);
-                    }
-                    !goes
-                });
-            }
+        if self.flows.len() < self.capacity {
+            return Ok(());
         }
-        if self.flows.len() < self.capacity { Ok(()) } else { Err(RoutesFull) }
+        // Flows that nothing refers to any more cannot be driven again, so they are evicted first.
+        let gone: Vec<_> =
+            self.flows.iter().filter(|(_, slot)| slot.is_gone()).map(|(key, _)| *key).collect();
+        gone.iter().for_each(|key| self.evict(key));
+        if self.flows.len() >= self.capacity {
+            // Only one, and never one that is being driven, because its notifications would be
+            // rejected from then on.
+            let idle = self.flows.iter().filter(|(_, slot)| slot.drives == 0);
+            let longest = idle.min_by_key(|(_, slot)| slot.idle_since).map(|(key, _)| *key);
+            self.evict(&longest.ok_or(RoutesFull)?);
+        }
+        Ok(())
+    }
+
+    fn evict(&mut self, key: &NotificationKey) {
+        if let Some(spent) = self.flows.remove(key).and_then(|slot| slot.spent) {
+            self.spent.remember(spent);
+        }
     }
 }
 

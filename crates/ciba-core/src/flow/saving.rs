@@ -17,6 +17,19 @@ use crate::{
     time::Timestamp,
 };
 
+/// What a driver that stops has to do for the store, returned by [`Flow::unsaved`].
+#[derive(Debug)]
+#[must_use = "the flow may have the only copy of the last answer"]
+pub enum Unsaved {
+    /// The state is saved.
+    Nothing,
+    /// This state has to be saved.
+    Save(Save),
+    /// A save is in progress, for a notification. Ask again when it has ended, and at this time at the
+    /// latest.
+    Wait(Timestamp),
+}
+
 impl Flow {
     /// Makes the flow durable: it requests a save ([`Output::Save`]) before anything that depends
     /// on its state happens, and before a notification is acknowledged. A
@@ -32,16 +45,25 @@ impl Flow {
         self
     }
 
-    /// Returns the state to save when a driver stops between two steps. It may be the only copy of
-    /// the last answer.
+    /// Returns what is left to do for the store when a driver stops between two steps. The flow may
+    /// have the only copy of the last answer.
     ///
-    /// Returns `None` if the state is already saved, if a save is in progress, or if the flow is not
-    /// durable.
+    /// [`Unsaved::Nothing`] if the state is saved or the flow is not durable.
     #[must_use]
-    pub fn unsaved(&mut self) -> Option<Save> {
-        let saving = self.saving.as_ref()?;
-        // A save in progress is not doubled: its caller still owes the answer.
-        if saving.open.is_none() && saving.lacks(self.revision) { self.save() } else { None }
+    pub fn unsaved(&mut self, now: Timestamp) -> Unsaved {
+        self.observe(now);
+        let moment = self.clock.moment();
+        let revision = self.revision;
+        let Some(saving) = &mut self.saving else { return Unsaved::Nothing };
+        saving.notice_drop(moment);
+        if let Some((open, _)) = &saving.open {
+            let until = open.wake_at();
+            return Unsaved::Wait(self.clock.wall_at(until));
+        }
+        if saving.lacks(revision) {
+            return self.save().map_or(Unsaved::Nothing, Unsaved::Save);
+        }
+        Unsaved::Nothing
     }
 
     /// Returns the output that was held back for a save, or what to do before it.
