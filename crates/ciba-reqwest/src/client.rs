@@ -72,6 +72,11 @@ impl Client {
     /// Resumes the flow that [`FileSaver::open`](crate::FileSaver::open) found in a file and waits
     /// for the result. Later states are saved in the same file, not by the client's saver.
     ///
+    /// The file is removed when the flow is over: the result is returned once, and a program that
+    /// resumes whatever it finds does not take an old result for a new one. The file stays if it
+    /// cannot be removed, or if the flow [keeps its tokens](ciba_std::SharedFlow::keeps_tokens) to be
+    /// resumed later.
+    ///
     /// # Errors
     ///
     /// [`AuthenticateError`], [`AuthenticateError::Resume`] if the flow cannot be resumed.
@@ -79,8 +84,17 @@ impl Client {
         &self,
         saved: SavedFlow,
     ) -> Result<Box<Authentication>, AuthenticateError> {
+        let file = saved.saver.clone();
         let flow = self.driver().resume(&saved.snapshot)?;
-        self.finish(&SharedFlow::with_saver(flow, saved.saver)).await
+        let flow = SharedFlow::with_saver(flow, saved.saver);
+        self.driver().drive(&flow, &mut |event: &Event| self.event(event)).await?;
+        let keeps_tokens = flow.keeps_tokens();
+        let result = flow.finish().map_err(AuthenticateError::Failed);
+        if !keeps_tokens {
+            // The result must not be lost to a file that cannot be removed.
+            let _removed = tokio::task::spawn_blocking(move || file.remove()).await;
+        }
+        result
     }
 
     async fn finish(&self, flow: &SharedFlow) -> Result<Box<Authentication>, AuthenticateError> {
