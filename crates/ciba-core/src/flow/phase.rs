@@ -118,7 +118,11 @@ impl Phase {
     fn latest(&self) -> Moment {
         match self {
             Self::Redeeming(redeeming) => redeeming.latest(),
-            _ => Moment::NEVER,
+            Self::Authorizing(_)
+            | Self::Adrift(_)
+            | Self::Pending(_)
+            | Self::Verifying(_)
+            | Self::Settled(_) => Moment::NEVER,
         }
     }
 
