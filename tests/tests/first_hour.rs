@@ -5,7 +5,7 @@
 use std::{
     fs,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -331,6 +331,78 @@ fn a_client_is_read_from_the_file_of_its_registration() {
     write("client.json", &client.to_string());
     let error = ciba_ureq::Client::from_file(&file).connect().unwrap_err();
     assert!(matches!(error, ConnectError::Config(_)), "{error:?}");
+}
+
+#[test]
+fn a_member_of_a_registration_that_cannot_be_used_is_named() {
+    let refused = |members: &str, expected: &str| {
+        let json = format!(r#"{{"client_id":"a","token_endpoint_auth_method":"none"{members}}}"#);
+        let error = ciba_ureq::Client::from_json(&json).connect().unwrap_err();
+        let ConnectError::Config(found) = error else { panic!("{json}: {error:?}") };
+        let named: Vec<_> = found.iter().map(ConfigError::member).collect();
+        assert_eq!(named, [expected], "{json}");
+    };
+    for member in [
+        "provider",
+        "key_file",
+        "client_secret_file",
+        "ca_file",
+        "cert_file",
+        "cert_key_file",
+        "issuer",
+        "token_endpoint_auth_signing_alg",
+    ] {
+        for value in ["7", "true", "{}", r#"["ca.pem"]"#] {
+            let issuer = match member {
+                "issuer" => "",
+                _ => r#","issuer":"https://127.0.0.1:1""#,
+            };
+            refused(&format!(r#"{issuer},"{member}":{value}"#), member);
+        }
+    }
+    let issuer = r#","issuer":"https://127.0.0.1:1""#;
+    refused("", "issuer");
+    refused(&format!(r#"{issuer},"cert_file":"a.pem""#), "cert_key_file");
+    refused(&format!(r#"{issuer},"cert_key_file":"a.pem""#), "cert_file");
+}
+
+/// None of them is opened: a pipe would block, and a device has no end.
+#[cfg(unix)]
+#[test]
+fn only_regular_files_of_at_most_a_mebibyte_are_read() {
+    let directory = Directory::new("irregular");
+    let pipe = directory.0.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let long = directory.0.join("long");
+    fs::write(&long, vec![b' '; 1024 * 1024 + 1]).unwrap();
+    let binary = directory.0.join("binary");
+    fs::write(&binary, b"\xff").unwrap();
+    let refused = |builder: ClientBuilder<ciba_ureq::Ureq>, expected: &Path, why: &str| {
+        let ConnectError::File { path, source } = builder.connect().unwrap_err() else {
+            panic!("{} was read", expected.display())
+        };
+        assert_eq!((path.as_path(), source.to_string().as_str()), (expected, why));
+    };
+    let irregular = "it is not a regular file";
+    for (path, why) in [
+        (pipe.as_path(), irregular),
+        (Path::new("/dev/zero"), irregular),
+        (&directory.0, irregular),
+        (&long, "it is longer than 1 MiB"),
+    ] {
+        refused(ciba_ureq::Client::from_file(path), path, why);
+        for member in ["key_file", "client_secret_file", "ca_file"] {
+            let client = serde_json::json!({
+                "issuer": "https://127.0.0.1:1", "client_id": ID, member: path,
+            });
+            refused(ciba_ureq::Client::from_json(&client.to_string()), path, why);
+        }
+    }
+    refused(ciba_ureq::Client::from_file(&binary), &binary, "it is not UTF-8");
+    let client = serde_json::json!({
+        "issuer": "https://127.0.0.1:1", "client_id": ID, "client_secret_file": binary,
+    });
+    refused(ciba_ureq::Client::from_json(&client.to_string()), &binary, "it is not UTF-8");
 }
 
 #[test]

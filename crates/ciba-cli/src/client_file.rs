@@ -76,7 +76,12 @@ impl Client {
         match self.client_file.clone() {
             Some(path) => {
                 let file = File::read(&path, loopback(&self))?.options()?;
-                self.or(file)
+                let merged = self.or(file)?;
+                // For options, the parser of the command line checks this.
+                match merged.cert.is_some() == merged.cert_key.is_some() {
+                    true => Ok(merged),
+                    false => Err(unusable(&path, "cert_file and cert_key_file need each other")),
+                }
             }
             None => Ok(self),
         }

@@ -55,6 +55,11 @@ fn a_client_file_that_cannot_be_used_says_which_member_is_wrong() {
             "does not support the member require_auth_time",
         ),
         (r#"{"client_id":"c","provider":"sentinel"}"#, "provider is not a known preset"),
+        (r#"{"client_id":"c","provider":7}"#, "provider"),
+        (r#"{"client_id":"c","issuer":["https://op.example"]}"#, "issuer"),
+        (r#"{"client_id":"c","ca_file":["ca.pem"]}"#, "ca_file"),
+        (r#"{"client_id":"c","key_file":true}"#, "key_file"),
+        (r#"{"client_id":"c","client_secret_file":{}}"#, "client_secret_file"),
     ] {
         let file = folder.write("client.json", json);
         refused(&["authenticate", "--client", &file, "--login-hint", "anna"], needle);
@@ -66,6 +71,8 @@ fn a_client_file_that_cannot_be_used_says_which_member_is_wrong() {
         &["authenticate", "--client", &key, "--login-hint", "anna"],
         "the file of --key cannot be read",
     );
+    let half = folder.write("client.json", r#"{"client_id":"c","issuer":"https://op.example","token_endpoint_auth_method":"none","cert_file":"cert.pem"}"#);
+    refused(&["authenticate", "--client", &half, "--login-hint", "anna"], "need each other");
 }
 
 /// `docs/cli.md` is the contract.

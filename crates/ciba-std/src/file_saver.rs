@@ -5,12 +5,14 @@ use std::{
     fmt, fs,
     fs::File,
     hash::{BuildHasher as _, Hasher as _, RandomState},
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ciba_core::{Snapshot, json::JsonObject};
+
+use crate::files;
 
 /// Saves the state of one flow in a file, so that the flow survives a crash and a restart.
 ///
@@ -117,16 +119,13 @@ impl FileSaver {
         check(&path, &found)?;
         let saver = Self::hold(path, false)?;
         // Read through the locked handle: on Windows, the lock blocks reads through any other.
-        let mut bytes = Vec::new();
-        let read = (&saver.held().file).take(MOST_BYTES + 1).read_to_end(&mut bytes);
-        if u64::try_from(read.map_err(FileSaverError::Unreadable)?).is_ok_and(|n| n > MOST_BYTES) {
-            return Err(FileSaverError::TooLarge);
-        }
+        let bytes = files::take(&saver.held().file, MOST_BYTES);
+        let bytes = bytes.map_err(FileSaverError::Unreadable)?.ok_or(FileSaverError::TooLarge)?;
         let (before, snapshot, notes) = parts(&bytes).ok_or(FileSaverError::Malformed)?;
         let flow = JsonObject::from_json(&snapshot).map_err(|_| FileSaverError::Malformed)?;
         let mut held = saver.held();
         held.before = before;
-        held.revision = flow.get("revision").ok().flatten();
+        held.revision = flow.get("revision").map_err(|_| FileSaverError::Malformed)?;
         drop(held);
         Ok(SavedFlow { saver, snapshot: snapshot.into_bytes(), notes })
     }

@@ -12,6 +12,7 @@ mod entropy;
 mod error;
 mod exchange;
 mod file_saver;
+mod files;
 mod flow;
 mod gate;
 mod kept;

@@ -103,7 +103,16 @@ fn one_saver_at_a_time_holds_a_file() {
 #[test]
 fn a_file_that_holds_no_flow_is_refused_and_left_alone() {
     let place = Place::new("malformed");
-    for text in ["", "{", "[]", "{}", r#"{"flow":1}"#, r#"{"flow":{},"after":1}"#, "\u{feff}{}"] {
+    for text in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"flow":1}"#,
+        r#"{"flow":{},"after":1}"#,
+        r#"{"flow":{"revision":"7"}}"#,
+        "\u{feff}{}",
+    ] {
         let mut file = private(&place.0);
         file.write_all(text.as_bytes()).expect("it can be written");
         drop(file);

@@ -92,15 +92,12 @@ impl Registration {
     }
 
     /// Returns the issuer, if the file names it.
-    #[must_use]
-    pub fn issuer(&self) -> Option<String> {
-        self.text("issuer")
-    }
-
-    /// Returns a member whose value is a string.
-    #[must_use]
-    pub fn text(&self, member: &str) -> Option<String> {
-        self.members.get(member).ok().flatten()
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConfigError::Invalid`] if the member is not a string.
+    pub fn issuer(&self) -> Result<Option<String>, ConfigError> {
+        self.get("issuer")
     }
 
     /// Reads a member into a type; `None` if it is missing or `null`.
@@ -120,11 +117,18 @@ impl Registration {
 
     /// Returns the registered algorithm of the client's private key: that of assertions or, without
     /// one, that of signed requests.
-    #[must_use]
-    pub fn signing_algorithm(&self) -> Option<JwsAlgorithm> {
-        let named = |member| self.text(member).and_then(|name| JwsAlgorithm::from_name(&name));
-        let private = |algorithm: &JwsAlgorithm| !algorithm.is_symmetric();
-        named(ASSERTION_ALG).or_else(|| named(REQUEST_ALG)).filter(private)
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConfigError::Invalid`] if one of these members is not the name of an algorithm.
+    pub fn signing_algorithm(&self) -> Result<Option<JwsAlgorithm>, ConfigError> {
+        let named = |member| {
+            let name: Option<String> = self.get(member)?;
+            let of = |name: String| JwsAlgorithm::from_name(&name).ok_or(wrong(member));
+            name.map(of).transpose()
+        };
+        let (assertion, request) = (named(ASSERTION_ALG)?, named(REQUEST_ALG)?);
+        Ok(assertion.or(request).filter(|algorithm| !algorithm.is_symmetric()))
     }
 
     /// Sets all options that were registered. `loopback` applies to the notification endpoint.
@@ -158,9 +162,11 @@ impl Registration {
         // In poll mode nothing is ever sent to the endpoint (REQ-META-05).
         if delivery.is_some_and(|mode| mode != DeliveryMode::Poll) {
             let parsed = |text: &str| Url::parse_with(text, loopback).ok();
-            if let Some(url) = read.named("backchannel_client_notification_endpoint", parsed) {
+            if let Some(url) = read.named(NOTIFICATION_ENDPOINT, parsed) {
                 builder = builder.notification_endpoint(url);
             }
+        } else {
+            read.get::<String>(NOTIFICATION_ENDPOINT);
         }
         for (member, set) in SWITCHES {
             if read.get(member) == Some(true) {
@@ -181,6 +187,10 @@ impl Registration {
         }
         if let Some(expires_at) = read.get("client_secret_expires_at") {
             builder = builder.client_secret_expires_at(Timestamp::from_unix_secs(expires_at));
+        }
+        let jwks = self.members.find("jwks").filter(|jwks| !jwks.is_null());
+        if jwks.is_some_and(|jwks| jwks.member("keys").and_then(Raw::items).is_none()) {
+            read.findings.push(wrong("jwks"));
         }
         for key in self.public_keys() {
             builder = builder.public_key(key.json());
@@ -205,6 +215,7 @@ impl Registration {
 
 const METHOD: &str = "token_endpoint_auth_method";
 const ASSERTION_ALG: &str = "token_endpoint_auth_signing_alg";
+const NOTIFICATION_ENDPOINT: &str = "backchannel_client_notification_endpoint";
 const REQUEST_ALG: &str = "backchannel_authentication_request_signing_alg";
 
 type Switch = fn(ClientConfigBuilder) -> ClientConfigBuilder;
@@ -392,6 +403,13 @@ mod tests {
                 "id_token_signed_response_alg",
             ),
             (r#"{"client_id":"c","require_auth_time":"yes"}"#, "require_auth_time"),
+            (
+                r#"{"client_id":"c","backchannel_client_notification_endpoint":["https://x"]}"#,
+                NOTIFICATION_ENDPOINT,
+            ),
+            (r#"{"client_id":"c","jwks":"{}"}"#, "jwks"),
+            (r#"{"client_id":"c","jwks":{}}"#, "jwks"),
+            (r#"{"client_id":"c","jwks":{"keys":{}}}"#, "jwks"),
             (
                 r#"{"client_id":"c","backchannel_token_delivery_mode":"ping","backchannel_client_notification_endpoint":"http://x"}"#,
                 "backchannel_client_notification_endpoint",

@@ -1,16 +1,17 @@
 //! A client from its registration, in JSON or a file.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use ciba_core::{
     ClientSecret, SoftwareKey,
-    config::{ConfigErrors, Registration},
+    config::{ConfigError, ConfigErrors, Registration},
     crypto,
     keys::KeyFileError,
     providers,
 };
 
 use super::{ClientBuilder, Connect, ConnectError, Setup};
+use crate::files;
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -20,6 +21,9 @@ impl<A: Connect> ClientBuilder<A> {
     /// the member `issuer`. Further members are optional: `key_file`, `client_secret_file`,
     /// `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
     /// relative to the current directory, and `provider` is the name of a preset.
+    ///
+    /// The files are regular files of at most 1 MiB. A member whose value cannot be used is an
+    /// error of [`Self::connect`].
     pub fn from_json(json: &str) -> Self {
         read(json, Path::new(""))
     }
@@ -28,23 +32,22 @@ impl<A: Connect> ClientBuilder<A> {
     /// that `ciba op --client-dir` writes. Paths in it are relative to the directory of the file.
     pub fn from_file(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        match file(path) {
-            Ok(json) => {
-                let json = String::from_utf8_lossy(&json);
-                read(&json, path.parent().unwrap_or(Path::new("")))
-            }
+        match text(path) {
+            Ok(json) => read(&json, path.parent().unwrap_or(Path::new(""))),
             Err(error) => Self::of(Err(error)),
         }
     }
 }
 
-/// Reads a file.
 fn file(path: &Path) -> Result<Vec<u8>, ConnectError> {
-    let read = std::fs::metadata(path).and_then(|about| match about.len() > LONGEST {
-        true => Err(std::io::Error::other("it is longer than 1 MiB")),
-        false => std::fs::read(path),
-    });
-    read.map_err(|source| ConnectError::File { path: path.into(), source })
+    files::read(path, LONGEST).map_err(|source| ConnectError::File { path: path.into(), source })
+}
+
+fn text(path: &Path) -> Result<String, ConnectError> {
+    String::from_utf8(file(path)?).map_err(|_| {
+        let source = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        ConnectError::File { path: path.into(), source }
+    })
 }
 
 /// Reads a registration and the files it names, relative to a directory.
@@ -54,42 +57,50 @@ fn read<A: Connect>(json: &str, directory: &Path) -> ClientBuilder<A> {
 
 fn begin<A: Connect>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, ConnectError> {
     let registration = Registration::from_json(json).map_err(ConfigErrors::from)?;
-    let named = |member: &str| {
-        registration.text(member).map(|path| file(&directory.join(path))).transpose()
-    };
-    let issuer = registration.issuer().unwrap_or_default();
+    let get = |member: &'static str| registration.get::<String>(member).map_err(ConfigErrors::from);
+    let named = |member: &'static str| get(member).map(|path| Some(directory.join(path?)));
+    let missing = |member: &'static str| ConfigErrors::from(ConfigError::Missing { member });
+    let issuer = registration.issuer().map_err(ConfigErrors::from)?;
+    let issuer = issuer.ok_or_else(|| missing("issuer"))?;
     let id = registration.client_id().as_str().to_owned();
     let mut builder = ClientBuilder::of(Ok(Setup::new(issuer, id)));
-    if let Some(key) = named("key_file")? {
+    let algorithm = registration.signing_algorithm().map_err(ConfigErrors::from)?;
+    if let Some(path) = named("key_file")? {
         let importer = crypto::default_importer().ok_or(KeyFileError::NoCryptography)?;
-        let algorithm = registration.signing_algorithm();
+        let key = file(&path)?;
         builder = builder.private_key(SoftwareKey::import_file(&key, algorithm, importer)?);
     }
-    if let Some(secret) = named("client_secret_file")? {
+    if let Some(path) = named("client_secret_file")? {
         // The line break at the end of the file is not part of the secret.
-        let secret = String::from_utf8_lossy(&secret);
-        let secret = ClientSecret::new(secret.trim_end_matches(['\r', '\n']));
+        let secret = ClientSecret::new(text(&path)?.trim_end_matches(['\r', '\n']));
         builder = builder.client_secret(secret);
     }
-    if let Some(pem) = named("ca_file")? {
-        builder = builder.only_authorities(pem);
+    if let Some(path) = named("ca_file")? {
+        builder = builder.only_authorities(file(&path)?);
     }
-    #[cfg(feature = "rustls")]
-    if let (Some(chain), Some(key)) = (named("cert_file")?, named("cert_key_file")?) {
-        let certificate = crate::ClientCertificate::from_pem(&chain, &key);
-        builder = builder.certificate(certificate.map_err(ConnectError::http)?);
-    }
-    let preset = registration.text("provider");
-    builder = match preset.as_deref().map(|name| (name, providers::named(name))) {
-        None => builder,
-        Some((_, Some(preset))) => builder.preset(preset),
-        Some((_, None)) => {
-            let error = ciba_core::config::ConfigError::Invalid {
-                member: "provider",
-                reason: "there is no preset of that name",
-            };
-            return Err(ConfigErrors::from(error).into());
+    match (named("cert_file")?, named("cert_key_file")?) {
+        (None, None) => {}
+        (Some(_), None) => return Err(missing("cert_key_file").into()),
+        (None, Some(_)) => return Err(missing("cert_file").into()),
+        #[cfg(feature = "rustls")]
+        (Some(chain), Some(key)) => {
+            let key = file(&key)?;
+            let certificate = crate::ClientCertificate::from_pem(&file(&chain)?, &key);
+            builder = builder.certificate(certificate.map_err(ConnectError::http)?);
         }
-    };
+        #[cfg(not(feature = "rustls"))]
+        (Some(_), Some(_)) => {
+            return Err(invalid("cert_file", "this build has no client certificates"));
+        }
+    }
+    if let Some(name) = get("provider")? {
+        let preset = providers::named(&name)
+            .ok_or_else(|| invalid("provider", "there is no preset of that name"))?;
+        builder = builder.preset(preset);
+    }
     Ok(builder.set(|setup| setup.registration = Some(registration)))
+}
+
+fn invalid(member: &'static str, reason: &'static str) -> ConnectError {
+    ConfigErrors::from(ConfigError::Invalid { member, reason }).into()
 }
