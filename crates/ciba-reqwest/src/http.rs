@@ -38,8 +38,10 @@ pub use ciba_std::{CaError, CertificateError};
 /// - plain HTTP, which only a provider on this machine may speak, goes there directly, never
 ///   through a proxy;
 /// - every request has a `User-Agent`: [`USER_AGENT`] unless it has one of its own;
-/// - the client certificate of [`Self::with_certificate`] is presented where the flow requires it,
-///   and nowhere else.
+/// - the client certificate of [`Self::with_certificate`] is presented only in exchanges that
+///   require it. reqwest has one TLS configuration for the provider and for a proxy with an
+///   `https://` address, so such a proxy sees the certificate too if it asks for one. The private
+///   key is never sent, and the connection to the provider is encrypted inside that to the proxy.
 ///
 /// Under TLS 1.3 a server verifies the client certificate only after the handshake is over for the
 /// client. A fatal alert about the certificate before the first byte of an answer means that the
@@ -75,7 +77,7 @@ pub struct HttpClient {
 type Make = dyn Fn() -> ClientBuilder + Send + Sync;
 
 /// The clients for requests with the client certificate, or for those without.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Line {
     encrypted: Clients,
     /// For plain HTTP, created when first needed.
@@ -85,7 +87,7 @@ pub(crate) struct Line {
 }
 
 /// Clients of the HTTP library, by what happens to a connection after an exchange.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Clients {
     fresh: reqwest::Client,
     kept: reqwest::Client,
@@ -249,9 +251,10 @@ impl HttpClient {
     }
 }
 
+/// Shows nothing: reqwest would print the settings of the caller's builder, which may hold secrets.
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient").field("lines", &self.lines).finish_non_exhaustive()
+        f.debug_struct("HttpClient").finish_non_exhaustive()
     }
 }
 

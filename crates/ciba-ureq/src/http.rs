@@ -50,8 +50,8 @@ const SHOWS_ALL: &str = "ureq_proto::util";
 /// - plain HTTP, which only a provider on this machine may speak, goes there directly, never
 ///   through a proxy;
 /// - every request has a `User-Agent`: [`USER_AGENT`] unless it has one of its own;
-/// - the client certificate of [`Self::with_certificate`] is presented where the flow requires it,
-///   and nowhere else.
+/// - the client certificate of [`Self::with_certificate`] is presented to the provider where the
+///   flow requires it, and nowhere else: a proxy with an `https://` address does not see it.
 ///
 /// Under TLS 1.3 a server verifies the client certificate only after the handshake is over for the
 /// client. So if the client sent the last message of the handshake, a request over a connection
@@ -81,7 +81,7 @@ pub struct HttpClient {
 type Make = dyn Fn() -> ConfigBuilder<AgentScope> + Send + Sync;
 
 /// The agents for requests with the client certificate, or for those without.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Line {
     /// Closes its connections after each exchange.
     fresh: Agent,
@@ -98,12 +98,6 @@ pub(crate) struct Line {
 struct Proxies(Arc<Choose>);
 
 type Choose = dyn Fn(&Url) -> Option<Proxy> + Send + Sync;
-
-impl fmt::Debug for Proxies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Proxies(..)")
-    }
-}
 
 impl HttpClient {
     /// Creates a client. Create one for the process and clone it: reading the platform's roots
@@ -275,9 +269,10 @@ impl HttpClient {
     }
 }
 
+/// Shows nothing: ureq would print the settings of the caller's builder, which may hold secrets.
 impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpClient").field("lines", &self.lines).finish_non_exhaustive()
+        f.debug_struct("HttpClient").finish_non_exhaustive()
     }
 }
 
@@ -404,7 +399,7 @@ fn guaranteed(
 }
 
 fn agent(builder: ConfigBuilder<AgentScope>) -> Agent {
-    Agent::with_parts(builder.build(), NotingConnector::default(), NotingResolver::default())
+    Agent::with_parts(builder.build(), <NotingConnector>::default(), <NotingResolver>::default())
 }
 
 /// The error for a builder that turns the verification of certificates off.

@@ -73,25 +73,31 @@ impl Adapter {
     /// When it cannot be made.
     #[must_use]
     pub fn http_through(self, proxy: &str) -> HttpClient {
-        let builder: HttpBuilder = HttpBuilder(match self {
-            Self::Reqwest => {
-                let proxy = reqwest::Proxy::all(proxy).expect("a proxy");
-                Of::Reqwest(Box::new(move || {
-                    ciba_reqwest::http::platform_roots().proxy(proxy.clone())
-                }))
-            }
-            Self::Ureq => {
-                let proxy = ureq::Proxy::new(proxy).expect("a proxy");
-                Of::Ureq(Box::new(move || {
-                    ciba_ureq::http::platform_roots().proxy(Some(proxy.clone()))
-                }))
-            }
-        });
-        builder.client().expect("a client")
+        let builder = self.builder(Roots::Platform).map(|builder| builder.through(proxy));
+        builder.and_then(HttpBuilder::client).expect("a client")
     }
 }
 
 impl HttpBuilder {
+    /// Uses a proxy.
+    ///
+    /// # Panics
+    ///
+    /// When it is not the address of one.
+    #[must_use]
+    pub fn through(self, proxy: &str) -> Self {
+        Self(match self.0 {
+            Of::Reqwest(make) => {
+                let proxy = reqwest::Proxy::all(proxy).expect("a proxy");
+                Of::Reqwest(Box::new(move || make().proxy(proxy.clone())))
+            }
+            Of::Ureq(make) => {
+                let proxy = ureq::Proxy::new(proxy).expect("a proxy");
+                Of::Ureq(Box::new(move || make().proxy(Some(proxy.clone()))))
+            }
+        })
+    }
+
     /// Creates the client, or returns `None` if that is not possible.
     #[must_use]
     pub fn client(self) -> Option<HttpClient> {

@@ -256,6 +256,27 @@ fn every_request_says_what_the_client_is() {
     });
 }
 
+/// The builders may hold secrets: header fields, the password of a proxy.
+#[test]
+fn a_client_does_not_show_the_settings_of_its_builder() {
+    use ciba_reqwest::reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+    const SENTINEL: &str = "sentinel";
+    let field = (HeaderName::from_static("x-api-key"), HeaderValue::from_static(SENTINEL));
+    let fields: HeaderMap = [field].into_iter().collect();
+    let roots = ciba_reqwest::http::platform_roots;
+    let http = ciba_reqwest::HttpClient::new(move || roots().default_headers(fields.clone()));
+    let mut shown = vec![format!("{:#?}", http.unwrap())];
+    let roots = ciba_ureq::http::platform_roots;
+    let http = ciba_ureq::HttpClient::new(move || roots().user_agent(SENTINEL)).unwrap();
+    shown.push(format!("{http:#?}"));
+    each(|adapter| {
+        let http = adapter.http_through("http://user:sentinel@127.0.0.1:1");
+        assert!(!format!("{http:#?}").contains(SENTINEL), "{http:#?}");
+    });
+    assert!(shown.iter().all(|shown| !shown.contains(SENTINEL)), "{shown:#?}");
+}
+
 /// A proxy would resolve loopback names itself, and see what plain HTTP carries.
 #[test]
 fn plain_http_goes_past_a_proxy() {

@@ -156,6 +156,26 @@ fn the_certificate_is_presented_on_request_whether_authorities_are_named_or_not(
     });
 }
 
+/// reqwest has one TLS configuration for both, which its documentation says.
+#[test]
+fn a_proxy_that_asks_for_the_client_certificate_sees_it_from_reqwest_only() {
+    each(|adapter| {
+        for version in [&TLS12, &TLS13] {
+            let proxy = TlsServer::asking(Asks::Politely, Certificate::Good, &[version]);
+            let [one, _] = &proxy.clients;
+            let address = proxy.url();
+            let http = roots(adapter, &proxy).through(address.trim_end_matches('/')).client();
+            let certificate = from_pem(&one.certificate, &one.key).unwrap();
+            let http = http.unwrap().with_certificate(certificate).unwrap();
+            // The proxy takes `CONNECT` for a request, and answers with 200 and a body.
+            let _ = http.perform(certified(&proxy));
+            let seen = (adapter == Adapter::Reqwest).then(|| one.certificate_der.clone());
+            assert!(proxy.handshake().is_some());
+            assert_eq!(proxy.peers(), [seen], "{adapter:?}");
+        }
+    });
+}
+
 /// REQ-AUTH-26
 #[test]
 fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
