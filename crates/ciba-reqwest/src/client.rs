@@ -74,8 +74,8 @@ impl Client {
     ///
     /// The file is removed when the flow is over: the result is returned once, and a program that
     /// resumes whatever it finds does not take an old result for a new one. The file stays if it
-    /// cannot be removed, or if the flow [keeps its tokens](ciba_std::SharedFlow::keeps_tokens) to be
-    /// resumed later.
+    /// cannot be removed, or if the flow keeps its tokens to be resumed
+    /// later (`SharedFlow::keeps_tokens`).
     ///
     /// # Errors
     ///

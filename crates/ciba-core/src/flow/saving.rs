@@ -49,7 +49,6 @@ impl Flow {
     /// have the only copy of the last answer.
     ///
     /// [`Unsaved::Nothing`] if the state is saved or the flow is not durable.
-    #[must_use]
     pub fn unsaved(&mut self, now: Timestamp) -> Unsaved {
         self.observe(now);
         let moment = self.clock.moment();
