@@ -163,3 +163,17 @@ impl Error for DiscoverError {
         }
     }
 }
+
+/// The error for a builder that turns the verification of certificates off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unverified;
+
+impl fmt::Display for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the builder turns off the verification of certificates; name your own CA instead",
+        )
+    }
+}
+
+impl Error for Unverified {}

@@ -36,7 +36,7 @@ pub use clock::{Clock, SystemClock};
 pub use drive::{Drive, Outgoing, Signing, Step};
 pub use driver::{DriverBase, DriverBuilder, Driving};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
-pub use error::{AuthenticateError, DiscoverError, DriveError};
+pub use error::{AuthenticateError, DiscoverError, DriveError, Unverified};
 pub use exchange::{CONNECT_TIMEOUT, ExchangeBegun, LineState, Lines, Terms, USER_AGENT, answer};
 pub use file_saver::{FileSaver, FileSaverError, SavedFlow};
 pub use flow::{Attachment, LockedFlow, Saving, SharedFlow};

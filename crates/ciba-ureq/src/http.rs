@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io::Read as _, sync::Arc, time::Duration};
 use ciba_core::{
     Event, Input, KeySetRequest, Sending,
     fault::{Cause, ExchangeProblem},
-    http::{Exchange, ExchangeObserver, Headers, Method, Request, Response, Unanswered, Url},
+    http::{Exchange, ExchangeObserver, Method, Request, Response, Unanswered, Url},
 };
 use ciba_std::{KEPT_IDLE, KEPT_PER_HOST, KeyStep, LineState, Lines, Outgoing, Terms, answer};
 use ureq::{
@@ -29,7 +29,7 @@ pub use crate::discover::{discover, discover_with};
 // enables the other one.
 #[cfg(any(feature = "rustls", feature = "rustls-aws-lc-rs", feature = "rustls-no-provider"))]
 pub use crate::tls::{only_authorities, platform_roots, platform_roots_and};
-pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT};
+pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT, Unverified};
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::{CaError, CertificateError};
 
@@ -311,10 +311,8 @@ impl Line {
             return Err((Unanswered::NotSent(Cause::Local), why.into()));
         }
         reach(Mark::Resolving);
-        self.exchange(agent, request, terms).map_err(|error| {
-            let how = unanswered(&error, mark());
-            (how, error.into_io().into())
-        })
+        self.exchange(agent, request, terms)
+            .map_err(|error| (unanswered(&error, mark()), error.into_io().into()))
     }
 
     fn exchange(
@@ -328,12 +326,10 @@ impl Line {
         for (name, value) in self.state.fields(request) {
             sending = sending.header(name, value);
         }
+        let (url, body) = (&request.url, request.body.expose());
         let response = match request.method {
-            Method::Get => self.run(agent, sending.body(())?, &request.url, terms)?,
-            Method::Post => {
-                let body = request.body.expose();
-                self.run(agent, sending.body(body)?, &request.url, terms)?
-            }
+            Method::Get => self.run(agent, sending.body(())?, url, terms)?,
+            Method::Post => self.run(agent, sending.body(body)?, url, terms)?,
         };
         read(response, terms.max_response)
     }
@@ -358,22 +354,16 @@ impl Line {
 }
 
 fn read(
-    mut response: http::Response<ureq::Body>,
+    response: http::Response<ureq::Body>,
     max_response: usize,
 ) -> Result<Response, ureq::Error> {
-    let status = response.status().as_u16();
-    let fields = response.headers().iter();
-    let headers: Headers = fields
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
-        .collect();
-    let mut body = Vec::new();
+    let (head, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
     let one_more = u64::try_from(max_response).unwrap_or(u64::MAX).saturating_add(1);
-    response.body_mut().as_reader().take(one_more).read_to_end(&mut body)?;
-    let truncated = body.len() > max_response;
-    body.truncate(max_response);
-    let mut answer = Response::new(status, headers, body);
-    answer.truncated = truncated;
-    Ok(answer)
+    body.as_reader().take(one_more).read_to_end(&mut bytes)?;
+    let truncated = bytes.len() > max_response;
+    bytes.truncate(max_response);
+    Ok(Response::from_http(&head, bytes, truncated))
 }
 
 /// The buffers of a connection, in bytes. ureq's own are 128 KiB each, which every authentication
@@ -401,17 +391,3 @@ fn guaranteed(
 fn agent(builder: ConfigBuilder<AgentScope>) -> Agent {
     Agent::with_parts(builder.build(), <NotingConnector>::default(), <NotingResolver>::default())
 }
-
-/// The error for a builder that turns the verification of certificates off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unverified;
-
-impl fmt::Display for Unverified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the builder turns off the verification of certificates; name your own CA instead",
-        )
-    }
-}
-
-impl Error for Unverified {}
