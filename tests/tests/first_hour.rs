@@ -325,6 +325,14 @@ fn a_client_is_read_from_the_file_of_its_registration() {
     runtime().block_on(client_read.authenticate(AuthRequest::login("+46700000000"))).unwrap();
     place.is_clean();
 
+    // A client that is registered for a profile is held to its rules: this one breaks some.
+    client["profile"] = "fapi-ciba".into();
+    write("client.json", &client.to_string());
+    let error = ciba_ureq::Client::from_file(&file).connect().unwrap_err();
+    let ConnectError::Config(found) = &error else { panic!("{error:?}") };
+    assert!(found.to_string().contains("FAPI"), "{error}");
+    client.as_object_mut().unwrap().remove("profile");
+
     // A public key that does not belong to the private key is detected before anything is sent.
     let other = SoftwareKey::from_pem(TestKey::ClientRsa.private_pem()).unwrap().public_jwk();
     client["jwks"]["keys"][0] = serde_json::from_str(&other).unwrap();
@@ -344,6 +352,7 @@ fn a_member_of_a_registration_that_cannot_be_used_is_named() {
     };
     for member in [
         "provider",
+        "profile",
         "key_file",
         "client_secret_file",
         "ca_file",

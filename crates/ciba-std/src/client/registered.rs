@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use ciba_core::{
-    ClientSecret, SoftwareKey,
+    ClientSecret, Profile, SoftwareKey,
     config::{ConfigError, ConfigErrors, Registration},
     crypto,
     keys::KeyFileError,
@@ -20,7 +20,8 @@ impl<A: Connect> ClientBuilder<A> {
     /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) with
     /// the member `issuer`. Further members are optional: `key_file`, `client_secret_file`,
     /// `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
-    /// relative to the current directory, and `provider` is the name of a preset.
+    /// relative to the current directory, `provider` is the name of a preset, and `profile` that of a
+    /// [`Profile`]. Other members are ignored.
     ///
     /// The files are regular files of at most 1 MiB. A member whose value cannot be used is an
     /// error of [`Self::connect`].
@@ -97,6 +98,12 @@ fn begin<A: Connect>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, C
         let preset = providers::named(&name)
             .ok_or_else(|| invalid("provider", "there is no preset of that name"))?;
         builder = builder.preset(preset);
+    }
+    // Without it, a client that is registered for a profile would not be held to its rules.
+    if let Some(name) = get("profile")? {
+        let profile = Profile::from_name(&name)
+            .ok_or_else(|| invalid("profile", "there is no profile of that name"))?;
+        builder = builder.configure(move |config| config.profile(profile));
     }
     Ok(builder.set(|setup| setup.registration = Some(registration)))
 }
