@@ -183,9 +183,9 @@ struct Reqwest {
 impl Reqwest {
     fn new(folder: &Path) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::http::only_authorities(&fs::read(
-            folder.join("ca.pem"),
-        )?)?)?;
+        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::http::only_authorities(
+            &fs::read(folder.join("ca.pem"))?,
+        )?)?;
         let provider =
             ciba_reqwest::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId);
         let (config, key) =
