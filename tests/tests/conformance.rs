@@ -111,7 +111,7 @@ fn r_and_s_keep_their_leading_zeros() {
 
 /// REQ-IDT-07a
 #[test]
-fn nothing_but_the_signature_verifies() {
+fn only_the_exact_signature_verifies() {
     let message = b"eyJhbGciOiJFUzI1NiJ9.e30";
     for (algorithm, name, length) in ALGORITHMS {
         let key = private(&RustCrypto, name, algorithm);
@@ -217,7 +217,7 @@ fn pss_salts_have_the_length_of_the_hash() {
 /// REQ-JWKS-06
 /// REQ-AUTH-20b
 #[test]
-fn an_algorithm_takes_its_own_kind_of_key_only() {
+fn an_algorithm_accepts_only_its_own_key_type() {
     for (_, name, _) in ALGORITHMS {
         let owner = ALGORITHMS.iter().find(|(_, other, _)| *other == name).expect("itself").0;
         let key = private(&RustCrypto, name, owner).public_key();
@@ -263,7 +263,7 @@ fn odd(bits: usize) -> Vec<u8> {
 /// REQ-JWKS-13c
 /// REQ-AUTH-20a
 #[test]
-fn rsa_keys_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
+fn rsa_keys_must_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
     let even: Vec<u8> = [&odd(2040)[..], &[2]].concat();
     for (n, e, fits) in [
         (odd(2048), &[1, 0, 1][..], true),
@@ -300,7 +300,7 @@ fn rsa_keys_have_2048_to_8192_bits_and_an_odd_exponent_of_at_least_3() {
 /// REQ-JWKS-14a
 /// REQ-JWKS-14b
 #[test]
-fn points_have_full_width_and_lie_on_the_curve() {
+fn points_must_have_full_width_and_lie_on_the_curve() {
     for (algorithm, name, _) in ALGORITHMS {
         let OwnedPublicKey::Ec { curve, x, y } = private(&RustCrypto, name, algorithm).public_key()
         else {
@@ -343,7 +343,7 @@ const SMALL_ORDER: [&str; 7] = [
 
 /// REQ-JWKS-14c
 #[test]
-fn ed25519_keys_have_32_octets_and_are_not_a_point_of_small_order() {
+fn ed25519_keys_must_have_32_octets_and_no_small_order() {
     let good = private(&RustCrypto, "ed25519.pkcs8.pem", JwsAlgorithm::EdDsa).public_key();
     let OwnedPublicKey::Ed25519 { x } = good else { panic!("an Ed25519 key") };
     let mut refused = vec![Vec::new(), x[1..].to_vec(), [&x[..], &[0]].concat()];
@@ -373,7 +373,7 @@ fn is_taken(importer: &dyn KeyImporter, x: &[u8; 32]) -> bool {
 
 /// REQ-JWKS-14c
 #[test]
-fn ed25519_keys_are_points_of_the_curve_in_their_one_encoding() {
+fn ed25519_keys_must_be_points_in_their_canonical_encoding() {
     let mut taken = 0;
     for first in 0..=255_u8 {
         // RFC 8032 5.1.3: y is smaller than p = 2^255 - 19. From 0xed on, these are p, p + 1, … p +
@@ -447,7 +447,7 @@ fn signatures_of_the_pure_backend_depend_on_key_and_message_only() {
 }
 
 #[test]
-fn backends_hash_alike() {
+fn all_backends_compute_the_same_hashes() {
     let known = [
         (Hash::Sha256, "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"),
         (Hash::Sha384, "ywB1P0WjXou1oD1pmsZQBycsMqsO3tFjGotgWkP_W-2AhgcroefMI1i67KE0yCWn"),
@@ -470,7 +470,7 @@ fn backends_hash_alike() {
 
 /// REQ-SEC-03
 #[test]
-fn keys_do_not_show_themselves() {
+fn debug_of_a_key_shows_no_key_material() {
     for importer in BACKENDS {
         for (algorithm, name, _) in ALGORITHMS {
             let shown = format!("{:?}", private(importer, name, algorithm));

@@ -206,7 +206,7 @@ fn polls_and_keys_share_a_connection_and_the_authentication_request_has_its_own(
 }
 
 #[test]
-fn a_connection_that_dies_costs_no_login_and_brings_no_poll_twice_or_early() {
+fn a_connection_that_dies_loses_no_login_and_causes_no_early_poll() {
     use Does::{BreaksOff, ClosesAfter, ClosesBefore, Keeps, Says};
 
     for script in [
@@ -235,7 +235,7 @@ fn a_connection_that_dies_costs_no_login_and_brings_no_poll_twice_or_early() {
 
 /// The purpose of a caller's own exchange is unknown, so it may be one that must not be lost.
 #[test]
-fn an_exchange_of_a_caller_has_a_connection_of_its_own() {
+fn an_exchange_of_the_caller_uses_a_separate_connection() {
     ciba_tests::adapters::each(|adapter| {
         let op = Op::start(&[], &Arc::new(VirtualClock::default()));
         let http = adapter.http();

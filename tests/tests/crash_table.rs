@@ -212,7 +212,7 @@ fn signed(question: Question) -> ciba_core::Input {
 
 /// An answer to a question that this flow never asked is returned, and nothing changes.
 #[test]
-fn an_answer_to_a_question_of_another_life_is_stale() {
+fn an_answer_to_an_output_from_before_a_restart_is_stale() {
     let mut sim = Sim::new(Setup::new(5, 600));
     let snapshot = sim.flow.snapshot();
     let now = sim.now();
@@ -242,7 +242,7 @@ fn an_answer_to_a_question_of_another_life_is_stale() {
 /// Ruling 11. Tokens that were issued to another process of the flow are accepted, because no other
 /// process has them.
 #[test]
-fn tokens_that_another_life_asked_for_are_taken() {
+fn tokens_requested_before_a_restart_are_accepted() {
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
     let snapshot = sim.flow.snapshot();

@@ -69,7 +69,7 @@ fn unknown(failure: &Failure, status: Option<u16>) {
 /// REQ-POLL-19
 /// OPM-POL-30
 #[test]
-fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
+fn no_delay_requested_by_a_provider_suppresses_the_last_request() {
     const LONG: u64 = 600;
     let last = [
         Say::Busy(429, Some(LONG)),
@@ -122,7 +122,7 @@ fn no_wait_a_peer_asks_for_takes_away_the_last_request() {
 /// REQ-POLL-18b
 /// OPM-POL-31
 #[test]
-fn a_deadline_after_answers_that_say_nothing_is_an_unknown_outcome() {
+fn the_outcome_is_unknown_at_the_deadline_if_no_answer_was_informative() {
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
         let setup = || Setup::new(5, 120).delivered(delivery);
         for (how, status) in [

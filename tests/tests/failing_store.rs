@@ -166,7 +166,7 @@ fn all_fails(most: usize) -> impl Iterator<Item = Fails> {
 ///
 /// REQ-AREQ-30a
 #[test]
-fn a_failing_store_does_not_prevent_a_login_that_was_begun() {
+fn a_failing_store_does_not_prevent_a_login_that_has_started() {
     for delivery in MODES {
         let mut endings = BTreeSet::new();
         for fails in all_fails(16) {
@@ -192,7 +192,7 @@ fn a_failing_store_does_not_prevent_a_login_that_was_begun() {
 /// REQ-AREQ-30a
 /// REQ-POLL-11
 #[test]
-fn a_flow_killed_at_any_output_at_a_store_that_fails_claims_nothing_it_cannot_know() {
+fn a_flow_killed_with_a_failing_store_claims_only_what_it_knows() {
     let mut seen = BTreeSet::new();
     for (delivery, done, is_mended) in MODES.into_iter().flat_map(|mode| {
         [(mode, false, true), (mode, true, true), (mode, false, false), (mode, true, false)]
@@ -277,7 +277,7 @@ fn a_store_that_ignores_revisions_prompts_a_person_twice() {
 
 /// A late write of an earlier process is older than the saves of a later one.
 #[test]
-fn the_late_write_of_an_earlier_life_never_replaces_what_a_later_one_saved() {
+fn a_late_write_from_before_a_restart_never_replaces_a_later_state() {
     let mut sim = Sim::new(Setup::new(5, 600));
     assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
     sim.answer(SCRIPT[0]);

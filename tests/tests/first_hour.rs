@@ -102,7 +102,7 @@ fn the_first_example_authenticates_in_three_statements() {
 }
 
 #[test]
-fn idura_comes_with_its_rules_and_its_requests() {
+fn the_idura_client_applies_its_preset_and_accepts_typed_requests() {
     let place = Place::idura();
     let request = || {
         idura::SwedishBankId::phone_authentication(
@@ -241,7 +241,7 @@ fn cases<A: Connect>(place: &Place, other: &Place) -> Vec<Case<A>> {
 }
 
 #[test]
-fn an_error_of_connecting_says_whose_fault_it_is() {
+fn a_connect_error_tells_configuration_from_provider_and_network() {
     let (place, other) = (Place::generic(), Place::idura());
     for (name, builder, origin, is) in cases::<ciba_ureq::Ureq>(&place, &other) {
         let error = builder.connect().unwrap_err();
@@ -254,7 +254,7 @@ fn an_error_of_connecting_says_whose_fault_it_is() {
 }
 
 #[test]
-fn a_driver_takes_no_flow_of_another_configuration() {
+fn a_driver_refuses_a_flow_of_another_configuration() {
     let place = Place::generic();
     let clients = [(); 2].map(|()| {
         let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
@@ -342,7 +342,7 @@ fn a_client_is_read_from_the_file_of_its_registration() {
 }
 
 #[test]
-fn a_member_of_a_registration_that_cannot_be_used_is_named() {
+fn an_unusable_member_of_a_registration_is_named() {
     let refused = |members: &str, expected: &str| {
         let json = format!(r#"{{"client_id":"a","token_endpoint_auth_method":"none"{members}}}"#);
         let error = ciba_ureq::Client::from_json(&json).connect().unwrap_err();

@@ -357,7 +357,7 @@ fn runner() -> TestRunner {
 /// OPM-POL-27
 /// OPM-POL-28
 #[test]
-fn no_operations_break_a_rule() {
+fn no_random_operations_break_an_invariant() {
     let operations = proptest::collection::vec(op(), 20..2 * OPS_PER_CASE - 20);
     runner()
         .run(&(setup(), operations), |(setup, ops)| {
@@ -392,7 +392,7 @@ fn is_a_step(op: &Op) -> bool {
 
 /// Random operations move a flow only along the arrows of the diagram, and along each of them.
 #[test]
-fn the_states_are_those_of_the_diagram() {
+fn the_observed_transitions_match_the_state_diagram() {
     let seen = RefCell::new(BTreeSet::new());
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let config = Config { cases: 600, failure_persistence: None, ..Config::default() };

@@ -125,7 +125,7 @@ fn answered(cache: &mut JwksCache, transmit: Transmit, response: Response, now: 
 /// REQ-JWKS-01
 /// REQ-JWKS-19
 #[test]
-fn a_set_is_fetched_from_its_address_and_taken_as_json_of_bounded_length() {
+fn a_set_is_fetched_from_its_address_and_must_be_bounded_json() {
     let with_type = |status, media_type: Option<&str>| {
         let headers = media_type.map(|value| ("content-type", value)).into_iter().collect();
         Response::new(status, headers, key_set("op-1", 1))
@@ -246,7 +246,7 @@ fn the_last_good_set_survives_an_outage_of_an_hour() {
 /// REQ-JWKS-09
 /// REQ-JWKS-10
 #[test]
-fn unknown_keys_cause_a_few_forced_fetches_and_then_one_a_minute() {
+fn unknown_keys_force_a_few_fetches_and_then_one_per_minute() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     let other = || answer(&key_set("op-7", 7), None);
@@ -329,7 +329,7 @@ fn a_key_replaced_under_its_old_name_is_found_by_one_refresh() {
 /// REQ-JWKS-09
 /// REQ-JWKS-11
 #[test]
-fn there_is_one_refresh_for_a_signature_and_two_minutes_of_them_for_an_unknown_key() {
+fn a_bad_signature_causes_one_refresh_and_an_unknown_key_two_minutes_of_them() {
     for (forgery, failure, fetches, seconds) in [
         (Forgery::KeyId, Untrusted::UnknownKey, 6, 125),
         (Forgery::Signature, Untrusted::Signature, 2, 5),
@@ -349,7 +349,7 @@ fn there_is_one_refresh_for_a_signature_and_two_minutes_of_them_for_an_unknown_k
 
 /// OPM-DSC-13
 #[test]
-fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
+fn tokens_without_keys_are_neither_returned_nor_requested_again() {
     let mut sim = verifying(Forgery::None);
     let arrived = sim.elapsed();
     loop {
@@ -392,7 +392,7 @@ fn without_keys_the_tokens_are_not_given_out_and_not_asked_for_again() {
 
 /// An unanswered request for keys is repeated after a minute.
 #[test]
-fn an_unanswered_question_for_keys_is_asked_again() {
+fn an_unanswered_request_for_keys_is_made_again() {
     let mut sim = verifying(Forgery::None);
     let first = taken(&mut sim);
     let Said::Wait(wait) = sim.poll() else { panic!("in flight") };
@@ -431,7 +431,7 @@ fn keys_of_another_issuer_are_refused_and_nothing_changes() {
 
 /// REQ-JWKS-23
 #[test]
-fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
+fn pinned_keys_need_no_network_and_an_unknown_key_stays_unknown() {
     for (forgery, is_good) in [(Forgery::None, true), (Forgery::KeyId, false)] {
         let mut sim = verifying(forgery);
         let keys = KeySet::pinned(sim.config.issuer(), sim.op.keys().as_bytes(), &FakeCrypto)
@@ -461,7 +461,7 @@ fn pinned_keys_serve_without_a_network_and_an_unknown_key_stays_unknown() {
 
 /// REQ-JWKS-12
 #[test]
-fn a_set_fetched_elsewhere_can_be_brought_along() {
+fn a_set_fetched_elsewhere_can_be_provided() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     fill(&mut cache, &mut asker, at(0), answer(&key_set("op-1", 1), None));
@@ -479,7 +479,7 @@ fn a_set_fetched_elsewhere_can_be_brought_along() {
 
 /// An answer to a flow is not accepted by a cache, and vice versa.
 #[test]
-fn a_cache_refuses_what_it_did_not_ask_for() {
+fn a_cache_refuses_a_response_it_did_not_request() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     let (mut flow, mut request) = asker.ask(at(0));
@@ -497,7 +497,7 @@ fn a_cache_refuses_what_it_did_not_ask_for() {
 }
 
 #[test]
-fn keys_are_at_hand_before_a_flow_asks_for_them_or_the_reason_is() {
+fn a_prefetch_returns_the_keys_or_the_reason_why_it_cannot() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     let transmit = fetch(cache.prefetch(at(0)));

@@ -23,7 +23,7 @@ fn lost_to(failure: &Failure, what: LostAnswer) -> bool {
 /// A key that is briefly unavailable is retried; one that remains unavailable ends the flow with a
 /// reason.
 #[test]
-fn a_private_key_that_is_away_is_asked_again_and_then_the_flow_ends() {
+fn an_unavailable_private_key_is_asked_again_and_then_ends_the_flow() {
     // Before anything is sent, the attempts follow each other sooner, because no prompt is open
     // yet.
     for was_sent in [false, true] {

@@ -90,7 +90,7 @@ fn finds(keys: &[Value], signer: &SoftwareKey, kid: &str) -> Result<(), Untruste
 
 /// REQ-JWKS-02
 #[test]
-fn a_set_is_an_object_with_an_array_of_keys() {
+fn a_key_set_must_be_an_object_with_an_array_of_keys() {
     let key = plain(&P256.0, "a");
     let extra = json!({"x": 1, "keys": [key], "issuer": "https://elsewhere.example"}).to_string();
     assert_eq!(verdict(&extra, JwsAlgorithm::Es256, &signed(&P256.0, "a")), Ok(()));
@@ -156,7 +156,7 @@ fn unusable_keys_are_skipped_one_by_one() {
 
 /// REQ-JWKS-03
 #[test]
-fn a_member_name_twice_drops_that_key_only() {
+fn a_repeated_member_name_drops_only_that_key() {
     let twice =
         plain(&OTHER_RSA.0, "twice").to_string().replacen("\"kid\"", "\"e\":\"AQAB\",\"kid\"", 1);
     let document = format!(r#"{{"keys":[{twice},{}]}}"#, plain(&RSA.0, "good"));
@@ -167,7 +167,7 @@ fn a_member_name_twice_drops_that_key_only() {
 
 /// REQ-JWKS-04
 #[test]
-fn a_private_key_serves_as_its_public_half_and_a_symmetric_one_not_at_all() {
+fn a_private_key_is_used_as_its_public_half_and_a_symmetric_key_is_skipped() {
     for (key, private) in [&*RSA, &*P256, &*P384, &*ED25519] {
         let private: Value = serde_json::from_str(private).expect("a JWK");
         assert_eq!(finds(std::slice::from_ref(&private), key, key.key_id()), Ok(()));
@@ -203,7 +203,7 @@ fn a_private_key_serves_as_its_public_half_and_a_symmetric_one_not_at_all() {
 /// REQ-JWKS-05
 /// REQ-JWKS-17
 #[test]
-fn a_key_serves_for_what_its_members_say() {
+fn a_key_is_used_only_for_what_its_members_allow() {
     for (members, serves) in [
         (json!({}), true),
         (json!({"alg": null}), true),
@@ -237,7 +237,7 @@ fn a_key_serves_for_what_its_members_say() {
 
 /// REQ-JWKS-06
 #[test]
-fn a_key_without_alg_serves_every_algorithm_of_its_kind_and_one_with_alg_only_that() {
+fn a_key_with_alg_serves_only_that_algorithm_and_one_without_every_algorithm_of_its_type() {
     let algorithms = JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
     for algorithm in algorithms {
         let (key, private) = match algorithm {
@@ -272,7 +272,7 @@ fn a_key_without_alg_serves_every_algorithm_of_its_kind_and_one_with_alg_only_th
 /// OPM-DSC-10
 /// OPM-DSC-11
 #[test]
-fn without_a_key_id_every_key_that_fits_is_tried() {
+fn every_suitable_key_is_tried_if_the_token_has_no_key_id() {
     let nameless = token(&RSA.0, json!({"alg": "RS256"}));
     let encryption = jwk(&OTHER_RSA.0, json!({"use": "enc", "alg": null}));
     for (keys, expected) in [
@@ -299,7 +299,7 @@ fn without_a_key_id_every_key_that_fits_is_tried() {
 /// REQ-JWKS-08a
 /// REQ-JWKS-08b
 #[test]
-fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
+fn keys_with_the_same_id_are_filtered_by_type_and_then_tried() {
     let keys =
         [plain(&P256.0, "a"), plain(&OTHER_RSA.0, "a"), plain(&RSA.0, "a"), plain(&ED25519.0, "a")];
     for signer in [&RSA.0, &OTHER_RSA.0, &P256.0, &ED25519.0] {
@@ -312,7 +312,7 @@ fn keys_of_one_name_are_told_apart_by_kind_and_then_tried() {
 
 /// REQ-JWKS-13b
 #[test]
-fn numbers_with_leading_zero_octets_are_taken() {
+fn numbers_with_leading_zero_octets_are_accepted() {
     let padded = |name: &str| {
         let jwk = plain(&RSA.0, "a");
         let number =
@@ -351,7 +351,7 @@ fn with_a_zero(algorithm: JwsAlgorithm) -> SoftwareKey {
 /// REQ-JWKS-13b
 /// REQ-JWKS-14a
 #[test]
-fn numbers_are_read_in_every_spelling_and_brought_to_width() {
+fn numbers_are_read_in_every_spelling_and_padded_to_their_width() {
     let without_zeros =
         |bytes: &[u8]| bytes[bytes.iter().take_while(|byte| **byte == 0).count()..].to_vec();
     type Spell<'a> = &'a dyn Fn(&[u8]) -> String;
@@ -431,7 +431,7 @@ fn coordinates_that_are_not_a_point_are_refused() {
 ///
 /// REQ-JWKS-03
 #[test]
-fn each_key_of_a_set_is_listed_as_usable_or_not_and_why() {
+fn each_key_of_a_set_is_listed_as_usable_or_with_the_reason_why_not() {
     let enc = jwk(&OTHER_RSA.0, json!({"use": "enc", "kid": "enc", "alg": null}));
     let keys = [
         (jwk(&P256.0, json!({"kid": "good"})), "EC P-256", Ok(vec![JwsAlgorithm::Es256])),
@@ -481,7 +481,7 @@ fn member(name: &'static str, fault: KeyMemberFault) -> Result<Vec<JwsAlgorithm>
 
 /// REQ-JWKS-15
 #[test]
-fn a_key_id_is_compared_as_it_is() {
+fn a_key_id_is_compared_byte_for_byte() {
     let long = "k".repeat(1000);
     for kid in
         ["a", "A", "", "a/b?c=d", "../../etc/passwd", "' OR 1=1 --", "ключ", "a\u{0}b", &long]
@@ -511,7 +511,7 @@ fn a_key_id_is_compared_as_it_is() {
 
 /// REQ-JWKS-16
 #[test]
-fn beside_encryption_keys_only_keys_marked_for_signatures_serve() {
+fn in_a_set_with_encryption_keys_only_keys_marked_for_signatures_are_used() {
     let encryption = jwk(&OTHER_RSA.0, json!({"use": "enc", "alg": null, "kid": "enc"}));
     let unmarked = jwk(&RSA.0, json!({"use": null}));
     let marked = jwk(&RSA.0, json!({}));
@@ -528,7 +528,7 @@ fn beside_encryption_keys_only_keys_marked_for_signatures_serve() {
 
 /// REQ-JWKS-18
 #[test]
-fn certificates_in_a_key_say_nothing() {
+fn certificates_in_a_key_are_ignored() {
     for certificate in
         [json!(["AAAA"]), json!([]), json!("garbage"), json!([OTHER_RSA.0.public_jwk()])]
     {
@@ -545,7 +545,7 @@ fn certificates_in_a_key_say_nothing() {
 
 /// REQ-JWKS-19
 #[test]
-fn two_hundred_keys_are_read_and_eight_are_tried() {
+fn at_most_two_hundred_keys_are_read_and_eight_tried() {
     let stranger = |kid: String| plain(&P256.0, &kid);
     let filled = |before: usize| {
         let mut keys: Vec<Value> = (0..before).map(|at| stranger(format!("k{at}"))).collect();
@@ -565,7 +565,7 @@ fn two_hundred_keys_are_read_and_eight_are_tried() {
 
 /// REQ-JWKS-21
 #[test]
-fn the_own_keys_have_names_of_their_own_and_an_old_one_stays_registered_beside_the_new() {
+fn own_keys_have_unique_ids_and_an_old_one_stays_registered_with_the_new_one() {
     let keys = [&*RSA, &*OTHER_RSA, &*P256, &*P384, &*ED25519];
     for (at, (key, private)) in keys.iter().enumerate() {
         assert_eq!(key.key_id().len(), 43, "a SHA-256 thumbprint");

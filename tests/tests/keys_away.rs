@@ -90,7 +90,7 @@ fn fetches(sim: &mut Sim, bring: &dyn Fn(u32) -> Response) -> u32 {
 /// REQ-JWKS-12
 /// OPM-DSC-13
 #[test]
-fn what_can_never_be_read_ends_after_three_fetches_as_the_fault_of_the_provider() {
+fn an_unreadable_key_set_ends_the_flow_after_three_fetches() {
     let status = |status| Response::new(status, Headers::new(), "");
     let mut cut = answer(&key_set("op-1", 1), None);
     cut.truncated = true;

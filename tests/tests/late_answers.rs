@@ -21,7 +21,7 @@ fn at_first_request(setup: Setup) -> Sim {
 
 /// REQ-POLL-29
 #[test]
-fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
+fn late_tokens_are_accepted_and_other_late_answers_are_not() {
     for (say, second_request) in
         [(TOKENS, false), (TOKENS, true), (PENDING, true), (Say::Error("access_denied"), true)]
     {
@@ -50,7 +50,7 @@ fn tokens_that_come_late_are_taken_and_other_late_answers_are_not() {
 ///
 /// REQ-POLL-30
 #[test]
-fn a_late_200_that_cannot_be_used_ends_the_flow() {
+fn a_late_unusable_200_ends_the_flow() {
     for say in [Say::Garbage, Say::Tokens(Forgery::Missing)] {
         let mut sim = at_first_request(Setup::new(5, 600));
         sim.perform(say);
@@ -68,7 +68,7 @@ fn a_late_200_that_cannot_be_used_ends_the_flow() {
 ///
 /// REQ-AREQ-30a
 #[test]
-fn a_late_acknowledgement_is_never_taken_for_tokens() {
+fn a_late_acknowledgement_is_never_read_as_a_token_response() {
     for delivery in [DeliveryMode::Ping, DeliveryMode::Push] {
         for pings in [0, 1, 2] {
             let mut sim = Sim::new(Setup::new(5, 600).delivered(delivery));

@@ -89,7 +89,7 @@ fn about(actual: u64, expected: u64) {
 /// REQ-POLL-17b
 /// OPM-POL-16
 #[test]
-fn requests_keep_the_timelines_of_appendix_d() {
+fn polls_follow_the_timelines_of_appendix_d() {
     for (interval, after, end, bound, default) in [
         (5, 2_000, End::Says(PENDING), 5_000, 7_000),
         (5, 300, End::Says(PENDING), 5_000, 5_300),
@@ -119,7 +119,7 @@ fn requests_keep_the_timelines_of_appendix_d() {
 /// OPM-POL-04
 /// OPM-POL-05
 #[test]
-fn slow_down_adds_up_and_never_wears_off() {
+fn slow_down_accumulates_and_never_resets() {
     let mut sim = at_first_request(Setup::new(5, 600));
     about(next(&mut sim, 1_000, End::Says(SLOW_DOWN)), 11_000);
     about(next(&mut sim, 1_000, End::Says(PENDING)), 11_000);
@@ -138,7 +138,7 @@ fn slow_down_adds_up_and_never_wears_off() {
 /// OPM-POL-11
 /// OPM-POL-13
 #[test]
-fn retry_after_is_the_least_wait_and_is_used_once() {
+fn retry_after_is_a_minimum_wait_and_applies_once() {
     for say in [
         |after| Say::Busy(503, Some(after)),
         |after| Say::Busy(429, Some(after)),
@@ -158,7 +158,7 @@ fn retry_after_is_the_least_wait_and_is_used_once() {
 /// OPM-POL-13
 /// OPM-POL-15
 #[test]
-fn what_brings_nothing_is_asked_for_less_and_less_often() {
+fn token_requests_back_off_after_failures() {
     for (end, waits) in [
         (End::Says(Say::Busy(500, None)), [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]),
         (End::Says(Say::Busy(429, None)), [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]),
@@ -188,7 +188,7 @@ fn what_brings_nothing_is_asked_for_less_and_less_often() {
 /// OPM-POL-02
 /// OPM-POL-03
 #[test]
-fn an_odd_interval_ends_no_flow() {
+fn an_unusual_interval_does_not_end_the_flow() {
     for (interval, effective, deviation) in [
         (json!(5), 5_000, None),
         (json!(1), 1_000, None),
@@ -276,7 +276,7 @@ fn the_deadline_counts_from_the_sending_of_the_request() {
 /// A request in flight at the deadline may bring tokens for another minute, and nothing afterwards.
 /// Ruling 3.
 #[test]
-fn an_answer_is_taken_for_a_minute_after_the_deadline() {
+fn an_answer_is_accepted_for_a_minute_after_the_deadline() {
     for (late, is_taken) in [(0, true), (30_000, true)] {
         let mut sim = at_first_request(Setup::new(9, 10));
         sim.perform(TOKENS);
@@ -306,7 +306,7 @@ fn an_answer_is_taken_for_a_minute_after_the_deadline() {
 /// OPM-POL-01
 /// OPM-POL-28
 #[test]
-fn a_token_request_says_what_it_must_and_nothing_more() {
+fn a_token_request_has_the_required_parameters_and_no_others() {
     let mut sim = at_first_request(Setup::new(5, 600));
     for _ in 0..2 {
         sim.answer(PENDING);
@@ -342,7 +342,7 @@ fn a_token_request_says_what_it_must_and_nothing_more() {
 /// OPM-POL-17
 /// OPM-POL-26
 #[test]
-fn everything_else_is_the_end_and_no_request_follows() {
+fn every_other_answer_ends_the_flow_and_no_request_follows() {
     for (say, name) in [
         (Say::Error("access_denied"), "denied"),
         (Say::Error("expired_token"), "expired"),
@@ -385,7 +385,7 @@ fn everything_else_is_the_end_and_no_request_follows() {
 /// REQ-TOK-11
 /// OPM-POL-27
 #[test]
-fn after_a_200_no_request_is_made_whatever_the_tokens_are_worth() {
+fn no_request_follows_a_200_even_if_its_tokens_are_rejected() {
     for forgery in FORGERIES.into_iter().chain([Forgery::None]) {
         let mut sim = at_first_request(Setup::new(5, 600));
         sim.answer(Say::Tokens(forgery));
@@ -533,7 +533,7 @@ fn a_clock_set_back_makes_waits_longer_and_one_set_forward_ends_the_flow() {
 
 /// REQ-SEC-26
 #[test]
-fn a_cancelled_flow_asks_nothing_and_ignores_what_comes() {
+fn a_cancelled_flow_requests_nothing_and_ignores_answers() {
     let mut sim = at_first_request(Setup::new(5, 600));
     sim.perform(TOKENS);
     let asked = sim.open.take().expect("in flight");
@@ -550,7 +550,7 @@ fn a_cancelled_flow_asks_nothing_and_ignores_what_comes() {
 /// The descriptions of pending answers reach the caller while it waits.
 /// REQ-POLL-12
 #[test]
-fn a_wait_shows_what_the_provider_said_last() {
+fn a_wait_reports_the_last_message_of_the_provider() {
     let mut sim = at_first_request(Setup::new(5, 600));
     sim.answer(PENDING);
     let Said::Wait(wait) = sim.poll() else { panic!("pending") };
@@ -568,7 +568,7 @@ fn a_wait_shows_what_the_provider_said_last() {
 ///
 /// REQ-POLL-13a
 #[test]
-fn a_slow_down_after_an_answer_that_was_lost_counts_for_both() {
+fn a_slow_down_after_a_lost_answer_adds_two_steps() {
     for crashes in [false, true] {
         let mut sim = at_first_request(Setup::new(5, 600));
         if crashes {

@@ -52,7 +52,7 @@ fn acknowledge(flow: &mut Flow, expires_in: u64) {
 
 /// REQ-SEC-12b
 #[test]
-fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other() {
+fn only_a_second_flow_for_the_same_person_and_issuer_is_refused() {
     let mut guard = guard(10);
     let first = flow(ISSUER, login("somebody"));
     let place = guard.enter(&first, START).expect("the first").expect("it prompts");
@@ -83,7 +83,7 @@ fn a_second_flow_for_the_same_person_at_the_same_issuer_is_refused_and_no_other(
 
 /// REQ-SEC-12b
 #[test]
-fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
+fn a_place_is_held_exactly_for_the_granted_lifetime() {
     let mut guard = guard(10);
     let mut first = flow(ISSUER, login("somebody"));
     let again = flow(ISSUER, login("somebody"));
@@ -108,7 +108,7 @@ fn a_place_is_held_for_as_long_as_the_provider_granted_and_no_longer() {
 
 /// REQ-SEC-12b
 #[test]
-fn a_place_is_held_for_as_long_as_its_flow_may_still_prompt() {
+fn a_place_is_held_while_its_flow_may_still_prompt() {
     let mut guard = guard(10);
     let asked = Duration::from_secs(10);
     let request = AuthRequest::new(login("somebody")).requested_expiry(asked);
@@ -125,7 +125,7 @@ fn a_place_is_held_for_as_long_as_its_flow_may_still_prompt() {
 
 /// REQ-SEC-12b
 #[test]
-fn a_guard_is_bounded_and_refuses_what_it_cannot_watch_over() {
+fn a_guard_is_bounded_and_refuses_flows_past_its_limit() {
     let mut guard = guard(3);
     let places: Vec<_> = (0..3)
         .map(|number| guard.enter(&flow(ISSUER, login(&format!("{number}"))), START))

@@ -67,7 +67,7 @@ fn is_too_late(mut sim: Sim, target: UnreachableTarget) {
 /// REQ-AREQ-33a
 /// REQ-AREQ-33e
 #[test]
-fn a_flow_that_begins_too_late_prompts_no_person() {
+fn a_flow_that_starts_too_late_sends_no_request() {
     each(|mut sim| {
         sim.advance(WITHIN - 1);
         at_request(&mut sim);
@@ -84,7 +84,7 @@ fn a_flow_that_begins_too_late_prompts_no_person() {
 
 /// REQ-AREQ-33c
 #[test]
-fn a_signature_that_arrives_too_late_prompts_no_person() {
+fn no_request_is_sent_if_its_signature_arrives_too_late() {
     for late in [WITHIN, 50_000_000] {
         // A signed request has two signatures, each of which may be late.
         each(|mut sim| {
@@ -114,7 +114,7 @@ fn a_signature_that_arrives_too_late_prompts_no_person() {
 
 /// REQ-AREQ-33c
 #[test]
-fn a_slow_save_or_a_suspended_machine_prompts_no_person() {
+fn no_request_is_sent_after_a_slow_save_or_a_suspension() {
     for late in [WITHIN, 30_000_000] {
         each(|mut sim| {
             at_request(&mut sim);
@@ -157,7 +157,7 @@ fn a_slow_save_or_a_suspended_machine_prompts_no_person() {
 /// REQ-AREQ-33b
 /// A store that never works delays the request, but the flow still ends in time.
 #[test]
-fn a_store_that_always_fails_prompts_no_person_and_the_flow_ends() {
+fn a_flow_whose_saves_all_fail_sends_no_request_and_ends() {
     each(|mut sim| {
         sim.fail(Fails::From(1));
         for _ in 0..1000 {
@@ -174,7 +174,7 @@ fn a_store_that_always_fails_prompts_no_person_and_the_flow_ends() {
 }
 
 #[test]
-fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
+fn a_clock_set_back_does_not_extend_the_prompt_window() {
     each(|mut sim| {
         sim.advance(WITHIN - 10);
         assert_eq!(sim.poll(), Said::Key);
@@ -187,7 +187,7 @@ fn a_clock_set_back_gives_no_more_time_than_was_lived_through() {
 
 /// REQ-AREQ-33c
 #[test]
-fn a_request_that_could_not_be_sent_is_not_tried_again_too_late() {
+fn an_unsent_request_is_not_retried_after_the_prompt_window() {
     // The next attempt would be a second later.
     for (at, is_tried) in [(WITHIN - 1_500, true), (WITHIN - 1_000, false), (WITHIN - 1, false)] {
         each(|mut sim| {
@@ -216,7 +216,7 @@ fn a_request_that_could_not_be_sent_is_not_tried_again_too_late() {
 }
 
 #[test]
-fn a_key_that_stays_away_is_blamed_when_time_is_over() {
+fn a_key_unavailable_until_the_end_of_the_window_is_the_reported_failure() {
     each(|mut sim| {
         let until = loop {
             match sim.poll() {
@@ -233,7 +233,7 @@ fn a_key_that_stays_away_is_blamed_when_time_is_over() {
 
 /// REQ-AREQ-33b
 #[test]
-fn a_flow_that_is_resumed_too_late_prompts_no_person() {
+fn a_flow_resumed_too_late_sends_no_request() {
     for late in [WITHIN, 86_400_000, 40 * 86_400_000] {
         // Saved at the start, and with the request in flight.
         for steps in 0..2 {
@@ -269,7 +269,7 @@ fn is_over(config: &Arc<ciba_core::ClientConfig>, snapshot: &str, at: u64) -> bo
 
 /// REQ-AREQ-33b
 #[test]
-fn a_snapshot_keeps_the_limit_and_one_without_it_has_the_usual_one() {
+fn a_snapshot_keeps_its_prompt_window_and_one_without_has_the_default() {
     let within = |seconds| {
         let mut policy = Policy::default();
         policy.prompt_within = Duration::from_secs(seconds);
@@ -357,7 +357,7 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
 ///
 /// REQ-AREQ-33d
 #[test]
-fn an_own_loop_that_asks_sends_nothing_too_late() {
+fn a_custom_loop_that_uses_begin_sends_nothing_too_late() {
     for delivery in MODES {
         for on_time in [Meanwhile::Nothing, Meanwhile::Passes(WITHIN - 1)] {
             let (failure, bytes) = toy_meets(on_time, delivery);

@@ -143,7 +143,7 @@ fn shown(record: &Value) -> String {
 
 /// OPM-POL-19
 #[test]
-fn every_recorded_answer_is_read_to_the_outcome_it_shows() {
+fn every_recorded_response_leads_to_its_recorded_outcome() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/recordings/oidc-provider-responses.json");
     let recordings: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let records = recordings["records"].as_array().unwrap();

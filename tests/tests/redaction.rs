@@ -140,7 +140,7 @@ fn drive(config: &std::sync::Arc<ClientConfig>, script: &[Say], printed: &mut Pr
 
 /// REQ-SEC-03
 #[test]
-fn nothing_secret_shows_over_whole_flows() {
+fn no_secret_is_shown_over_whole_flows() {
     let mut printed = Printed::default();
     let config = client(ISSUER).build().expect("valid");
     printed.debug(&config);
@@ -157,7 +157,7 @@ fn nothing_secret_shows_over_whole_flows() {
 
 /// REQ-SEC-03
 #[test]
-fn no_secret_of_the_configuration_or_the_request_shows() {
+fn no_secret_of_the_configuration_or_the_request_is_shown() {
     let secret = || ClientSecret::new("client-secret-sentinel-0123456789-0123456789");
     let mut printed = Printed::default();
     for auth in [
@@ -355,7 +355,7 @@ impl Signs {
 /// `SecretText`, this test finds the claims.)
 #[cfg(target_os = "linux")]
 #[test]
-fn the_claims_of_a_person_do_not_stay_in_memory() {
+fn the_claims_of_a_person_are_wiped_from_memory() {
     const TOKEN: &str = "CIBA_TEST_ID_TOKEN";
     let masked: Vec<u8> = CLAIM.bytes().map(|byte| byte ^ MASK).collect();
     if let Ok(id_token) = std::env::var(TOKEN) {
@@ -380,7 +380,7 @@ fn the_claims_of_a_person_do_not_stay_in_memory() {
         fake_crypto::sign(&fake_crypto::key(1), input.as_bytes()),
     );
     let child = std::process::Command::new(std::env::current_exe().expect("a file"))
-        .args(["--exact", "the_claims_of_a_person_do_not_stay_in_memory", "--test-threads", "1"])
+        .args(["--exact", "the_claims_of_a_person_are_wiped_from_memory", "--test-threads", "1"])
         .env(TOKEN, format!("{input}.{signature}"))
         .output()
         .expect("it runs");

@@ -17,7 +17,7 @@ fn class(pattern: &str) -> Vec<(char, char)> {
 
 /// REQ-AERR-15
 #[test]
-fn what_steers_reorders_or_hides_is_not_plain_by_unicode_property_and_everything_else_is() {
+fn control_bidi_and_invisible_characters_are_exactly_those_that_are_not_plain() {
     let not_plain = class(
         r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]",
     );
@@ -33,7 +33,7 @@ fn what_steers_reorders_or_hides_is_not_plain_by_unicode_property_and_everything
 
 /// REQ-AERR-15
 #[test]
-fn names_and_words_of_every_script_stay_and_tricks_become_spaces() {
+fn text_of_every_script_is_kept_and_deceptive_characters_become_spaces() {
     for text in [
         "Åsa Öberg-O’Neil",
         "Łukasz «Gdańsk»",

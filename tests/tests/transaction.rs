@@ -75,7 +75,7 @@ fn answer(flow: &mut Flow, now: &mut Timestamp, status: u16, body: &str) {
 
 /// REQ-ACK-12
 #[test]
-fn the_granted_lifetime_counts_and_not_the_requested_one() {
+fn the_granted_lifetime_applies_and_not_the_requested_one() {
     let mut now = START;
     let mut flow = start(&config(), request().requested_expiry(Duration::from_secs(60)));
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);
@@ -113,7 +113,7 @@ fn a_transaction_is_resumed_by_its_own_issuer_and_client_only() {
 
 /// REQ-AERR-19
 #[test]
-fn nothing_of_a_refused_request_remains() {
+fn a_refused_request_leaves_no_state() {
     let mut now = START;
     let mut flow = start(&config(), request());
     answer(&mut flow, &mut now, 400, r#"{"error":"unknown_user_id"}"#);
@@ -149,7 +149,7 @@ fn no_credential_token_or_id_is_put_into_a_url() {
 
 /// REQ-TOK-12
 #[test]
-fn every_answer_is_read_again_whatever_it_says_about_caching() {
+fn caching_headers_of_a_response_are_ignored() {
     let mut now = START;
     let mut flow = start(&config(), request());
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);
@@ -168,7 +168,7 @@ fn every_answer_is_read_again_whatever_it_says_about_caching() {
 /// REQ-SEC-23a
 /// REQ-SEC-23b
 #[test]
-fn leniency_is_asked_for_by_name_and_the_default_is_strict() {
+fn each_leniency_must_be_requested_by_name() {
     assert!(!Policy::default().assume_bearer);
     let untyped = r#"{"access_token":"token","id_token":"a.b.c"}"#;
     let without = r#"{"access_token":"token","token_type":"Bearer"}"#;

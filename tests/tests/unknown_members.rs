@@ -367,7 +367,7 @@ fn ends_as_without(name: &str, json: &str) {
 /// REQ-ACK-18
 /// REQ-SEC-24b
 #[test]
-fn private_names_mean_nothing_wherever_they_stand() {
+fn member_names_that_are_special_to_serde_json_have_no_meaning_anywhere() {
     for name in MAGIC.iter().take(2).map(|name| serde_json::to_string(name).unwrap()) {
         for json in [r#""{\"a\":1}""#, r#""[[[""#, "17"] {
             ends_as_without(&name, json);
@@ -383,7 +383,7 @@ fn private_names_mean_nothing_wherever_they_stand() {
 /// REQ-SEC-24b
 /// REQ-IDT-21
 #[test]
-fn no_object_is_a_number_or_a_string() {
+fn an_object_is_never_read_as_a_number_or_a_string() {
     for (name, inner) in [("Number", "\"1\""), ("RawValue", "\"1\""), ("RawValue", "\"\\\"x\\\"\"")]
     {
         let object = format!("{{\"$serde_json::private::{name}\":{inner}}}");
@@ -412,7 +412,7 @@ proptest! {
     /// REQ-ACK-18
     /// REQ-SEC-24b
     #[test]
-    fn a_flow_with_any_unknown_member_ends_as_without(name in name(), json in json_text()) {
+    fn an_unknown_member_does_not_change_the_outcome(name in name(), json in json_text()) {
         // Claims are also read by other code, so numbers that no double can hold are rejected
         // there.
         let is_finite = serde_json::from_str::<String>(&name).is_ok() && no_huge_number(&json);
@@ -422,7 +422,7 @@ proptest! {
 
     /// REQ-SEC-24a
     #[test]
-    fn what_the_other_reader_takes_is_taken_and_nothing_else(text in "[\\[\\]{}\",:0-9eE\\\\u+. \n-]{0,24}|[ -~]{0,16}", inner in json_text()) {
+    fn the_reader_accepts_valid_json_and_nothing_else(text in "[\\[\\]{}\",:0-9eE\\\\u+. \n-]{0,24}|[ -~]{0,16}", inner in json_text()) {
         for text in [format!("{{\"a\":{text}}}"), format!("{{\"a\":{inner}}}"), format!("{{\"a\":{inner}{text}}}")] {
             let ours = JsonObject::from_json(&text);
             let is_repeated = matches!(ours, Err(ciba_core::fault::Fault::DuplicateMember));

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_that_is_to_stay_out_is_found() {
+    fn a_banned_crate_is_found() {
         assert_eq!(
             kept_out("ciba-cli v0.1.0\nrustls v0.23.0\n", "ciba-cli", "ring", "twice"),
             None

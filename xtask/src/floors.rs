@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trees_are_written_out() {
+    fn use_trees_are_expanded() {
         let code = "use crate::{a::{self, B as C, d::E}, f};\nfn x() -> crate::g::H { crate::i::J::new() }\nuse crate::k::*;";
         assert_eq!(paths(code), ["a", "a::B", "a::d::E", "f", "g::H", "i::J::new", "k"]);
     }

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn one_target_missed_is_a_miss_and_a_figure_that_was_not_measured_too() {
+    fn a_missed_target_and_an_unmeasured_figure_are_both_failures() {
         let mut figures = Figures::default();
         for how_many in ["one at a time", "64 at a time"] {
             for (name, cpu_us) in CLIENTS.into_iter().zip([1000.0, 90.0, 190.0]) {

@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_re_export_is_no_use_and_naming_it_is() {
+    fn a_re_export_is_not_a_use_but_naming_it_is() {
         let child = ("a::b", "pub struct B;");
         assert_eq!(uses(&[("a", "mod b; pub use b::B;"), child]), Vec::<String>::new());
         assert_eq!(uses(&[("a", "mod b; pub use b::B; fn f(_: B) {}"), child]), ["a a::b B"]);
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn another_crate_comments_strings_and_unit_tests_are_no_use() {
+    fn another_crate_comments_strings_and_unit_tests_are_not_uses() {
         let files = [
             ("", "mod a; pub use other::Other;"),
             (

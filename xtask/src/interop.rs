@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_or_is_missing_is_not_made_good_by_the_others() {
+    fn one_failed_or_missing_provider_fails_the_gate() {
         let red = || Err(Stop::Red("failed".into()));
         let missing = || Err(Stop::Missing("install it".into()));
         assert!(together([("a", Ok(())), ("b", Ok(()))].into_iter()).is_ok());

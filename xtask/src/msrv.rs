@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_the_manifests() {
+    fn the_msrv_is_read_from_the_manifest() {
         assert_eq!(rust_version("[workspace.package]\nrust-version = \"1.89\"\n"), Some("1.89"));
         assert_eq!(rust_version("edition = \"2024\"\n"), None);
     }

@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn each_marked_clause_is_owed_a_test_of_its_own() {
+    fn each_marked_clause_needs_its_own_test() {
         let spec = "| REQ-SEC-12 | MUST | **Title.** (a) Never this; (b) offer that. |\n";
         let rules = catalogue(spec);
         assert_eq!(
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_must_is_owed_until_tested_or_waived() {
+    fn an_open_must_needs_a_test_or_a_waiver() {
         assert_eq!(owed(&[], ""), ["REQ-ACK-04"]);
         assert_eq!(
             owed(&[Claim { id: "REQ-ACK-04".into(), test: "t".into() }], ""),

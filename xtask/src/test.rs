@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_run_is_not_green() {
+    fn a_run_without_tests_fails() {
         assert!(ran("test result: ok. 3 passed; 0 failed"));
         assert!(!ran("test result: ok. 0 passed; 0 failed"));
         assert!(!ran(""));

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_named_version_counts() {
+    fn only_the_pinned_tool_version_is_accepted() {
         let list = "cargo-hack v0.6.46:\n    cargo-hack\n";
         assert!(lists(list, "cargo-hack", "0.6.46"));
         assert!(!lists(list, "cargo-hack", "0.6.4"));

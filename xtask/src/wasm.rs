@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_module_is_an_error() {
+    fn a_file_that_is_not_a_wasm_module_is_an_error() {
         assert!(imports(b"ELF").is_err());
         assert!(imports(&[HEAD, &[2, 100, 1]].concat()).is_err());
         assert!(imports(&[HEAD, &[2, 3, 1, 9, b'x']].concat()).is_err());

@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_that_is_given_wins_and_every_other_is_taken_from_the_rest() {
+    fn an_option_on_the_command_line_overrides_the_client_file() {
         let given = Client {
             client_id: Some("given".into()),
             allow_http_loopback: true,

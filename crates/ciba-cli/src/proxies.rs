@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_special_variable_names_the_proxy_and_nothing_shows_its_password() {
+    fn the_more_specific_variable_names_the_proxy_and_its_password_is_never_shown() {
         let url = "https://op.example/token";
         for (variables, expected) in [
             (&[][..], None),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cannot_be_used_stops_the_command_without_being_repeated() {
+    fn an_unusable_proxy_stops_the_command_and_is_not_repeated() {
         for value in [
             "ftp://sentinel:1",
             "http://",
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_are_names_networks_and_ports_separated_by_commas_or_blanks() {
+    fn no_proxy_holds_names_networks_and_ports_separated_by_commas_or_spaces() {
         let reached = |exceptions: &str, url: &str| {
             shown(&[("HTTPS_PROXY", "http://p:1"), ("NO_PROXY", exceptions)], url).is_none()
         };

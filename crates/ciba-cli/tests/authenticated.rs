@@ -21,7 +21,7 @@ fn approving(claims: Value) -> Op {
 const ALG: [&str; 2] = ["--id-token-alg", "ES256"];
 
 #[test]
-fn the_last_line_holds_subject_and_verified_claims_and_no_token() {
+fn the_last_line_has_the_subject_and_verified_claims_but_no_token() {
     for transport in ["reqwest", "ureq"] {
         let op = approving(json!({}));
         let run = op.run(&[&ALG[..], &["--transport", transport]].concat()).expect_code(0);
@@ -93,7 +93,7 @@ fn the_result_says_whether_the_person_was_compared() {
 /// Ruling 41: what was granted is shown, and what was not; `--require-granted` makes a difference a
 /// failure.
 #[test]
-fn what_was_asked_for_and_not_granted_is_told() {
+fn values_that_were_requested_but_not_granted_are_reported() {
     const ASKED: &str = r#"[{"type":"payment","amount":"129.00"}]"#;
     let granting = |members: Value| {
         let signer = Signer::new();
@@ -160,7 +160,7 @@ fn what_was_asked_for_and_not_granted_is_told() {
 }
 
 #[test]
-fn text_puts_the_claims_on_standard_output_and_cleans_them() {
+fn text_output_prints_sanitized_claims_on_standard_output() {
     let op = approving(json!({ "name": "Terne\u{1b}[31m\nPaulsen" }));
     let options = op.arguments().into_iter().filter(|text| text != "--output" && text != "json");
     let run = ciba(options.chain(ALG.map(str::to_owned))).expect_code(0);
@@ -177,7 +177,7 @@ fn text_puts_the_claims_on_standard_output_and_cleans_them() {
 }
 
 #[test]
-fn an_expectation_that_is_not_met_is_untrusted_by_name() {
+fn an_unmet_expectation_is_reported_by_its_name() {
     for (expect, claims, check) in [
         ("sub=somebody-else", json!({}), "expected-subject"),
         ("country=SE", json!({ "country": "NO" }), "expected-claim"),
@@ -194,7 +194,7 @@ fn an_expectation_that_is_not_met_is_untrusted_by_name() {
 }
 
 #[test]
-fn a_token_of_another_issuer_client_or_algorithm_is_13() {
+fn a_token_of_another_issuer_client_or_algorithm_exits_with_13() {
     for (claims, check) in [
         (json!({ "iss": "https://other.example" }), "issuer"),
         (json!({ "aud": "another-client" }), "audience"),
@@ -213,7 +213,7 @@ fn broken_pipe() -> std::process::Stdio {
 }
 
 #[test]
-fn an_outcome_that_nobody_could_be_told_is_kept_and_told_again() {
+fn an_outcome_that_could_not_be_printed_is_kept_and_printed_by_resume() {
     for (transport, format) in [("reqwest", "json"), ("ureq", "text")] {
         let folder = Folder::new();
         let state = folder.text("state");
@@ -276,7 +276,7 @@ fn resumed(op: &Op, state: &str, more: &[&str]) -> support::Ended {
 }
 
 #[test]
-fn a_flow_that_was_interrupted_ends_with_the_same_person() {
+fn an_interrupted_flow_ends_with_the_same_person() {
     let folder = Folder::new();
     let state = folder.text("state");
     let op = approving(json!({}));
@@ -288,7 +288,7 @@ fn a_flow_that_was_interrupted_ends_with_the_same_person() {
 
 /// What a flow is held to is saved with it: the person who was named, and what was asked for.
 #[test]
-fn a_flow_that_was_interrupted_is_held_to_the_same() {
+fn an_interrupted_flow_keeps_its_expectations() {
     let folder = Folder::new();
     let idura = ["--provider", "idura", "--acr-values", "urn:grn:authn:se:frejaid"];
     for (at, (claims, more, check)) in [
@@ -311,7 +311,7 @@ fn a_flow_that_was_interrupted_is_held_to_the_same() {
 
 /// The options of the library are options of the command, and go with a saved flow.
 #[test]
-fn what_a_provider_does_otherwise_is_an_option() {
+fn each_deviation_of_a_provider_has_an_option_of_the_command() {
     for (claims, options, check) in [
         (
             json!({"aud": ["the-client", "other"], "azp": "the-client"}),

@@ -35,7 +35,7 @@ fn silent() -> Op {
 }
 
 #[test]
-fn where_nothing_is_kept_the_first_ends_it_at_once() {
+fn without_a_state_file_the_first_interrupt_ends_the_command() {
     for transport in TRANSPORTS {
         let op = silent();
         let child = asking(&op, &["--transport", transport]);
@@ -48,7 +48,7 @@ fn where_nothing_is_kept_the_first_ends_it_at_once() {
 }
 
 #[test]
-fn where_the_flow_is_kept_it_says_what_it_waits_for_and_the_second_ends_it() {
+fn with_a_state_file_the_second_interrupt_ends_the_command() {
     for transport in TRANSPORTS {
         let folder = Folder::new();
         let state = folder.text("state");

@@ -98,7 +98,7 @@ fn client(id: &str, method: &str) -> Value {
 }
 
 #[test]
-fn the_verdict_is_an_exit_status_and_one_line_of_json() {
+fn the_judgement_is_an_exit_status_and_one_line_of_json() {
     let op = Judged::start(
         &json!([client("careful", "client_secret_post"), client("hasty", "client_secret_post")]),
         &[],
@@ -156,7 +156,7 @@ fn the_verdict_is_an_exit_status_and_one_line_of_json() {
 }
 
 #[test]
-fn clients_without_a_mistake_end_with_0_and_a_401_says_how_to_authenticate() {
+fn a_client_without_findings_exits_with_0_and_a_401_explains_how_to_authenticate() {
     let op = Judged::start(&client("app", "client_secret_basic"), &[]);
     let (status, _, document) = op.get("/.well-known/openid-configuration");
     assert_eq!(status, 200);
@@ -175,7 +175,7 @@ fn clients_without_a_mistake_end_with_0_and_a_401_says_how_to_authenticate() {
 }
 
 #[test]
-fn a_registration_that_cannot_be_meant_so_is_refused_with_what_was_meant() {
+fn a_registration_with_a_probable_mistake_is_refused_with_a_suggestion() {
     let folder = Folder::new();
     let key = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);
@@ -236,7 +236,7 @@ fn a_registration_that_cannot_be_meant_so_is_refused_with_what_was_meant() {
 }
 
 #[test]
-fn members_that_mean_nothing_here_and_the_file_of_the_ready_client_are_taken() {
+fn irrelevant_members_and_the_generated_client_file_are_accepted() {
     let mut described = client("app", "client_secret_post");
     described["client_name#de"] = json!("Bank");
     described["redirect_uris"] = json!(["https://app.example/cb"]);

@@ -45,7 +45,7 @@ fn public(file: &str) -> Ended {
 /// user's own without one.
 #[cfg(unix)]
 #[test]
-fn files_with_secrets_are_the_users_own() {
+fn secret_files_that_others_can_change_are_refused_and_readable_ones_warned_about() {
     let folder = Folder::new();
     let key = put(&folder, "key.pem", stored("ec-p256.pkcs8.pem"));
     let secret = put(&folder, "secret", "a client secret");
@@ -122,7 +122,7 @@ fn a_secret_of_another_user_is_refused() {
 /// Who can write to a folder can put another file where one's own was.
 #[cfg(unix)]
 #[test]
-fn a_folder_on_the_way_that_others_can_write_to_is_told() {
+fn a_directory_that_others_can_write_to_is_reported() {
     use std::os::unix::fs::symlink;
 
     let folder = Folder::new();
@@ -169,7 +169,7 @@ fn a_folder_on_the_way_that_others_can_write_to_is_told() {
 
 /// A byte order mark changes nothing, and each format that is not read has its name.
 #[test]
-fn key_files_of_every_format_are_read_or_named() {
+fn key_files_of_every_format_are_accepted_or_refused_by_name() {
     let folder = Folder::new();
     let pem = text_of("ec-p256.pkcs8.pem");
     let jwk = ciba(["key", "new", "--alg", "ES256"]).expect_code(0).stdout;
@@ -211,7 +211,7 @@ fn key_files_of_every_format_are_read_or_named() {
 
 /// A certificate and a key are distinguished from other files.
 #[test]
-fn a_certificate_and_its_key_belong_together() {
+fn a_certificate_must_match_its_key() {
     let folder = Folder::new();
     let [own, other] =
         ["own", "other"].map(|name| ClientCertificate::self_signed(name).expect("a certificate"));
@@ -323,7 +323,7 @@ fn discovery_shows_keys_and_lists_as_they_are() {
 /// What is assumed about ID Tokens is said before anybody is asked, where something speaks against
 /// it.
 #[test]
-fn the_assumed_algorithm_of_id_tokens_is_said_before_the_prompt() {
+fn the_assumed_id_token_algorithm_is_reported_before_the_prompt() {
     let folder = Folder::new();
     let key = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);

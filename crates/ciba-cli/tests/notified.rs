@@ -28,7 +28,7 @@ fn asked(run: &Ended, endpoint: &str) -> usize {
 }
 
 #[test]
-fn a_person_who_approves_is_told_of_in_either_mode() {
+fn an_approval_is_reported_in_either_mode() {
     for mode in MODES {
         let op = Wired::start(mode, same);
         for transport in TRANSPORTS {
@@ -53,7 +53,7 @@ fn a_person_who_approves_is_told_of_in_either_mode() {
 }
 
 #[test]
-fn waiting_for_a_notification_is_said_with_its_reason() {
+fn waiting_for_a_notification_is_reported_with_its_reason() {
     for mode in MODES {
         let op = Wired::start(mode, same);
         let run = op.run("approve-after:1", &[]).expect_code(0);
@@ -65,7 +65,7 @@ fn waiting_for_a_notification_is_said_with_its_reason() {
 }
 
 #[test]
-fn text_says_who_acts_next() {
+fn text_output_says_which_side_acts_next() {
     for (mode, then) in [
         (DeliveryMode::Ping, "it will notify this client when the result is ready"),
         (DeliveryMode::Push, "it will deliver the result"),
@@ -87,7 +87,7 @@ fn text_says_who_acts_next() {
 }
 
 #[test]
-fn a_person_who_refuses_is_10_and_a_pushed_refusal_has_no_status() {
+fn a_refusal_exits_with_10_and_a_pushed_one_has_no_status() {
     for transport in TRANSPORTS {
         let op = Wired::start(DeliveryMode::Ping, same);
         let run = op.run("deny-after:0", &["--transport", transport]).expect_code(10);
@@ -116,7 +116,7 @@ fn a_person_who_refuses_is_10_and_a_pushed_refusal_has_no_status() {
 }
 
 #[test]
-fn a_push_that_fails_a_check_is_13_by_its_name() {
+fn a_push_that_fails_a_check_exits_with_13_and_names_it() {
     let op = Wired::start(DeliveryMode::Push, same);
     for (fault, check) in [
         ("push-other-at-hash", "access-token-hash"),
@@ -137,7 +137,7 @@ fn a_push_that_fails_a_check_is_13_by_its_name() {
 /// A notification that is refused is told without its token; one that is authentic and cannot be
 /// used ends the flow.
 #[test]
-fn notifications_that_are_refused_or_unusable_are_told() {
+fn refused_and_unusable_notifications_are_reported() {
     let op = Wired::start(DeliveryMode::Push, same);
     for (fault, cause, member) in [
         ("push-no-id-token", "missing_member", "id_token"),
@@ -173,7 +173,7 @@ fn notifications_that_are_refused_or_unusable_are_told() {
 }
 
 #[test]
-fn a_pushed_failure_of_another_kind_is_12() {
+fn a_pushed_failure_of_another_kind_exits_with_12() {
     let op = Wired::start(DeliveryMode::Push, same);
     let script = faults::named("push-failed").unwrap().script;
     op.server.provider().script_for_hint("approve-after:0", script);
@@ -190,7 +190,7 @@ fn a_pushed_failure_of_another_kind_is_12() {
 }
 
 #[test]
-fn a_lost_acknowledgement_leaves_a_flow_adrift_that_a_notification_rescues() {
+fn a_notification_rescues_a_flow_whose_acknowledgement_was_lost() {
     for mode in MODES {
         let op = Wired::start(mode, same);
         op.server.provider().script(Script::new().every(Endpoint::Backchannel, Act::DropAfter));
@@ -206,7 +206,7 @@ fn a_lost_acknowledgement_leaves_a_flow_adrift_that_a_notification_rescues() {
 }
 
 #[test]
-fn a_notification_that_never_comes_ends_with_the_patience_of_the_caller() {
+fn a_flow_without_its_notification_ends_at_the_timeout_of_the_caller() {
     for mode in MODES {
         let op = Wired::start(mode, same);
         op.server.provider().script(Script::new().notification(NotificationEdit::Withhold));
@@ -238,7 +238,7 @@ fn call(op: &str, method: &str, path: &str, fields: &str) -> String {
 /// REQ-PING-06
 /// REQ-FAPI-29
 #[test]
-fn the_endpoint_answers_by_the_table_and_never_redirects() {
+fn the_endpoint_answers_as_its_table_says_and_never_redirects() {
     let op = support::Op::knowing_itself(|issuer, path, _| match path {
         "/.well-known/openid-configuration" => {
             let mut metadata = support::metadata(issuer);
@@ -402,7 +402,7 @@ fn a_ping_that_comes_before_a_resumed_flow_is_driven_is_not_refused() {
 /// 204 means that it is safe here, so what could not be saved is answered 503; the login is not
 /// lost for that.
 #[test]
-fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on() {
+fn a_notification_that_cannot_be_saved_gets_503_and_the_flow_continues() {
     for (mode, transport) in [
         (DeliveryMode::Push, "reqwest"),
         (DeliveryMode::Ping, "reqwest"),
@@ -432,7 +432,7 @@ fn a_notification_that_could_not_be_saved_is_answered_503_and_the_login_goes_on(
 }
 
 #[test]
-fn an_address_in_use_is_a_mistake_and_nothing_is_sent() {
+fn an_address_in_use_is_a_usage_error_and_nothing_is_sent() {
     let op = Wired::start(DeliveryMode::Push, same);
     let _taken = std::net::TcpListener::bind(op.listen).unwrap();
     let run = op.run("approve-after:0", &[]).expect_code(2);
@@ -441,7 +441,7 @@ fn an_address_in_use_is_a_mistake_and_nothing_is_sent() {
 }
 
 #[test]
-fn discovery_tells_of_a_mode_that_is_not_offered() {
+fn discovery_reports_a_mode_that_is_not_offered() {
     // A key set that is unavailable for a moment is no finding.
     let op =
         support::Op::start(|path, _| (path == "/jwks").then(|| support::Say::Json(503, json!({}))));

@@ -32,7 +32,7 @@ fn failed(run: &Ended, code: i32, members: Value) {
 }
 
 #[test]
-fn denied_is_10() {
+fn a_denial_exits_with_10() {
     let op =
         redeem(
             |before| {
@@ -49,7 +49,7 @@ fn denied_is_10() {
 }
 
 #[test]
-fn expired_is_11_when_the_provider_says_so_and_when_its_lifetime_is_over() {
+fn an_expiry_exits_with_11_by_the_error_and_by_the_lifetime() {
     let op = redeem(|_| error("expired_token"));
     failed(
         &op.run(&[]),
@@ -68,7 +68,7 @@ fn expired_is_11_when_the_provider_says_so_and_when_its_lifetime_is_over() {
 }
 
 #[test]
-fn refused_is_12_and_keeps_the_code() {
+fn a_refusal_exits_with_12_and_keeps_the_error_code() {
     for code in ["unknown_user_id", "invalid_client", "access_denied", "made_up"] {
         let op = authorize(move || error(code));
         let run = op.run(&[]);
@@ -86,7 +86,7 @@ fn refused_is_12_and_keeps_the_code() {
 }
 
 #[test]
-fn the_key_id_of_the_options_wins_over_the_one_in_the_key_file() {
+fn the_key_id_option_overrides_the_one_in_the_key_file() {
     let folder = Folder::new();
     let key = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);
@@ -103,7 +103,7 @@ fn the_key_id_of_the_options_wins_over_the_one_in_the_key_file() {
 /// REQ-DISC-04a
 /// OPM-DSC-01
 #[test]
-fn a_metadata_document_of_another_issuer_is_13() {
+fn a_metadata_document_of_another_issuer_exits_with_13() {
     let op = Op::start(|_, _| Some(Say::Json(200, metadata("https://other.example"))));
     for transport in TRANSPORTS {
         let run = op.run(&["--transport", transport]);
@@ -121,7 +121,7 @@ fn a_metadata_document_of_another_issuer_is_13() {
 }
 
 #[test]
-fn a_token_that_fails_a_check_is_13() {
+fn a_token_that_fails_a_check_exits_with_13() {
     let op = redeem(|_| {
         Say::Json(200, json!({ "access_token": "a", "token_type": "Bearer", "id_token": "a.b.c" }))
     });
@@ -129,7 +129,7 @@ fn a_token_that_fails_a_check_is_13() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_used_is_14() {
+fn an_unusable_response_exits_with_14() {
     let html = || Say::Raw(200, "text/html", "<html>".to_owned());
     failed(
         &authorize(html).run(&[]),
@@ -166,7 +166,7 @@ fn an_answer_that_cannot_be_used_is_14() {
 }
 
 #[test]
-fn a_lost_answer_to_the_authentication_request_is_15_and_it_is_not_repeated() {
+fn a_lost_answer_to_the_authentication_request_exits_with_15_and_is_not_repeated() {
     for transport in TRANSPORTS {
         let op = authorize(|| Say::Nothing);
         failed(
@@ -179,7 +179,7 @@ fn a_lost_answer_to_the_authentication_request_is_15_and_it_is_not_repeated() {
 }
 
 #[test]
-fn an_answer_that_leaves_the_outcome_open_is_not_called_lost() {
+fn an_ambiguous_answer_is_not_reported_as_lost() {
     let run = authorize(|| Say::Json(500, json!({}))).run(&[]);
     failed(
         &run,
@@ -193,7 +193,7 @@ fn an_answer_that_leaves_the_outcome_open_is_not_called_lost() {
 }
 
 #[test]
-fn text_announces_no_request_that_the_deadline_comes_before() {
+fn text_output_announces_no_request_after_the_deadline() {
     let op = Op::start(|path, _| match path {
         "/bc" => Some(Say::Json(
             200,
@@ -222,7 +222,7 @@ fn text_announces_no_request_that_the_deadline_comes_before() {
 }
 
 #[test]
-fn a_provider_that_is_down_is_16() {
+fn a_provider_that_is_down_exits_with_16() {
     for transport in TRANSPORTS {
         let down = support::arguments("http://127.0.0.1:1");
         let run = ciba(down.into_iter().chain(["--transport".into(), transport.into()]));
@@ -241,7 +241,7 @@ fn a_provider_that_is_down_is_16() {
 }
 
 #[test]
-fn a_timeout_of_the_caller_is_17() {
+fn a_timeout_of_the_caller_exits_with_17() {
     for transport in TRANSPORTS {
         let op = redeem(|_| error("authorization_pending"));
         let begun = Instant::now();
@@ -281,7 +281,7 @@ fn pending(op: &Op, more: &[&str]) -> std::process::Child {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_without_a_state_file_gives_up_with_130() {
+fn ctrl_c_without_a_state_file_exits_with_130() {
     for transport in TRANSPORTS {
         let op = redeem(|_| error("authorization_pending"));
         let child = pending(&op, &["--transport", transport]);
@@ -292,7 +292,7 @@ fn ctrl_c_without_a_state_file_gives_up_with_130() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
+fn ctrl_c_with_a_state_file_keeps_the_flow_for_resume() {
     use std::os::unix::fs::PermissionsExt as _;
 
     for transport in TRANSPORTS {
@@ -330,7 +330,7 @@ fn ctrl_c_with_a_state_file_keeps_the_flow_and_resume_goes_on_with_it() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_does_not_say_that_a_flow_is_kept_that_could_not_be_saved() {
+fn ctrl_c_does_not_claim_that_an_unsaved_flow_is_kept() {
     for transport in TRANSPORTS {
         let folder = Folder::new();
         let within = folder.path("within");
@@ -356,7 +356,7 @@ fn ctrl_c_does_not_say_that_a_flow_is_kept_that_could_not_be_saved() {
 /// A flow that was not gone on with is still there, whatever kept it from that.
 #[cfg(unix)]
 #[test]
-fn a_resume_that_ends_before_its_flow_says_how_to_go_on() {
+fn a_resume_that_ends_before_its_flow_says_how_to_resume_again() {
     use std::sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -420,7 +420,7 @@ fn a_state_file_that_cannot_be_removed_is_reported() {
 /// The answer may be the only copy of the tokens.
 #[cfg(unix)]
 #[test]
-fn an_answer_under_way_at_ctrl_c_is_taken() {
+fn a_response_in_flight_at_ctrl_c_is_still_used() {
     for transport in TRANSPORTS {
         let op = redeem(|_| {
             std::thread::sleep(Duration::from_millis(700));
@@ -437,7 +437,7 @@ fn an_answer_under_way_at_ctrl_c_is_taken() {
 }
 
 #[test]
-fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line() {
+fn a_flow_that_cannot_be_saved_is_not_started_and_prints_its_last_line() {
     for transport in TRANSPORTS {
         let folder = Folder::new();
         let within = folder.path("within");
@@ -459,7 +459,7 @@ fn a_flow_that_cannot_be_saved_from_the_start_is_not_begun_and_has_its_last_line
 
 #[cfg(unix)]
 #[test]
-fn a_killed_run_is_gone_on_with() {
+fn a_killed_run_can_be_resumed() {
     let folder = Folder::new();
     let state = folder.text("state");
     let op =
@@ -477,7 +477,7 @@ fn a_killed_run_is_gone_on_with() {
 
 #[cfg(unix)]
 #[test]
-fn two_runs_never_go_on_with_one_flow() {
+fn two_runs_cannot_resume_one_flow() {
     use std::sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -506,7 +506,7 @@ fn two_runs_never_go_on_with_one_flow() {
 }
 
 #[test]
-fn a_saved_flow_is_of_its_client_only() {
+fn a_saved_flow_resumes_only_with_its_client() {
     let folder = Folder::new();
     let state = folder.text("state");
     let op = redeem(|_| error("authorization_pending"));

@@ -134,7 +134,7 @@ fn a_client_that_is_not_recognised_is_told_which_method_was_tried() {
 }
 
 #[test]
-fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
+fn missing_metadata_is_distinguished_from_an_unreachable_provider() {
     let sentence = |issuer: &str, transport: &str, more: &[&str]| {
         let run =
             ciba(["discover", issuer, "--transport", transport].iter().chain(more)).expect_code(16);
@@ -161,7 +161,7 @@ fn metadata_that_is_not_there_is_told_from_a_provider_that_is_not() {
 }
 
 #[test]
-fn what_cannot_be_reached_says_why() {
+fn an_unreachable_provider_is_reported_with_the_reason() {
     for transport in TRANSPORTS {
         let discover =
             |issuer: &str| ciba(["discover", issuer, "--transport", transport, "--output", "json"]);
@@ -180,7 +180,7 @@ fn what_cannot_be_reached_says_why() {
 }
 
 #[test]
-fn a_proxy_that_fails_is_named_and_one_that_cannot_be_used_stops_the_command() {
+fn a_failing_proxy_is_named_and_an_unusable_one_stops_the_command() {
     let refused = support::Port::new();
     for transport in TRANSPORTS {
         let through = |proxy: &str, exception: &str| {
@@ -223,7 +223,7 @@ fn a_proxy_that_fails_is_named_and_one_that_cannot_be_used_stops_the_command() {
 /// A proxy that does not make the connection is told as that by both transports, whatever it
 /// answers.
 #[test]
-fn a_proxy_that_refuses_is_told_as_that_by_both_transports() {
+fn both_transports_report_a_proxy_that_refuses() {
     let proxy = |reply: &'static [u8]| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -275,7 +275,7 @@ fn a_proxy_that_refuses_is_told_as_that_by_both_transports() {
 
 /// Slips of every day, seen before anything is sent.
 #[test]
-fn slips_are_said_with_what_was_meant() {
+fn typos_are_reported_with_a_suggestion() {
     let slip = |arguments: &[&str]| ciba(arguments).expect_code(2).sentence().to_owned();
     let said = slip(&["discover", "https://op.example/t1/.well-known/openid-configuration"]);
     assert!(said.ends_with("use --issuer https://op.example/t1"), "{said}");
@@ -328,7 +328,7 @@ fn discovery_names_the_preset_and_what_it_sets() {
 }
 
 #[test]
-fn discovery_tells_what_is_offered_and_what_would_not_work() {
+fn discovery_reports_what_is_offered_and_what_would_fail() {
     // A key set that is unavailable for a moment is no finding.
     let op = Op::start(|path, _| (path == "/jwks").then(|| Say::Json(503, json!({}))));
     let discover =

@@ -18,7 +18,7 @@ const TRANSPORTS: [&str; 2] = ["reqwest", "ureq"];
 
 /// A try that left nothing does not make the store less needed, nor does a flow that comes from it.
 #[test]
-fn what_was_tried_and_not_sent_does_not_leave_when_it_cannot_be_saved_any_more() {
+fn an_unsent_request_is_not_sent_once_its_state_cannot_be_saved() {
     for (transport, is_resumed) in
         TRANSPORTS.into_iter().flat_map(|transport| [(transport, false), (transport, true)])
     {

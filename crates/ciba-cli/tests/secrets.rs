@@ -74,7 +74,7 @@ fn nothing_that_is_printed_holds_a_secret() {
 
 /// REQ-SEC-03
 #[test]
-fn tokens_are_shown_on_demand_only() {
+fn tokens_are_printed_only_on_request() {
     let shown =
         run(&marked(true), "client_secret_post", "json", &["--show-tokens"]).expect_code(0).last();
     assert_eq!(shown["access_token"], "sentinel-access");

@@ -70,7 +70,7 @@ fn a_certificate_authenticates_the_client_at_the_aliases() {
 }
 
 #[test]
-fn another_certificate_is_12_and_files_that_do_not_fit_are_2() {
+fn another_certificate_exits_with_12_and_mismatched_files_with_2() {
     let op = Wired::at(generic, DeliveryMode::Poll, by_certificate);
     let stranger = ClientCertificate::self_signed(CLIENT).unwrap();
     let text = |name: &str| op.folder.text(name);
@@ -197,7 +197,7 @@ fn the_fapi_profile_holds_from_end_to_end() {
 }
 
 #[test]
-fn what_breaks_the_profile_is_2_with_its_clause_and_nothing_is_sent() {
+fn a_violation_of_the_profile_exits_with_2_and_names_its_clause() {
     let op = Wired::at(fapi, DeliveryMode::Poll, strict);
     let text = |name: &str| op.folder.text(name);
     let (certificate, key) = (text("cert.pem"), text("cert-key.pem"));
@@ -307,7 +307,7 @@ fn discovery_shows_what_certificates_and_signed_requests_need() {
 }
 
 #[test]
-fn the_profile_takes_no_rs256_and_no_http() {
+fn the_profile_refuses_rs256_and_http() {
     let folder = Folder::new();
     let key = folder.text("key.jwk");
     ciba(["key", "new", "--alg", "RS256", "--out", &key]).expect_code(0);

@@ -46,7 +46,7 @@ Written by `CIBA_BLESS=1 cargo test -p ciba-cli --test sentences`.
 
 /// REQ-META-11a
 #[test]
-fn the_sentences_are_those_of_the_file() {
+fn all_printed_sentences_match_the_committed_file() {
     let sections: Vec<(&str, Vec<Case>)> =
         [before::sections(), answers::sections(), tokens::sections(), stopped::sections()]
             .into_iter()

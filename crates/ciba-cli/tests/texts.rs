@@ -55,7 +55,7 @@ fn forms(op: &Op) -> Vec<String> {
 }
 
 #[test]
-fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
+fn the_hint_can_come_from_a_file_or_standard_input() {
     let folder = Folder::new();
     let table = [
         ("--login-hint", "login_hint", "sub:ssn:196802020575", &[][..]),
@@ -96,14 +96,14 @@ fn who_it_is_about_can_come_from_a_file_or_from_standard_input() {
 }
 
 #[test]
-fn a_text_that_begins_with_an_at_sign_is_written_with_two() {
+fn a_value_with_a_leading_at_sign_is_escaped_by_doubling_it() {
     let op = refusing();
     run(&op, &["--login-hint", "@@anna"], None).expect_code(12);
     assert!(forms(&op)[0].contains("login_hint=%40anna"), "{:?}", forms(&op));
 }
 
 #[test]
-fn what_cannot_be_read_is_a_mistake_in_the_options_and_is_not_repeated() {
+fn an_unreadable_value_is_a_usage_error_and_is_not_repeated() {
     let folder = Folder::new();
     let (empty, secret) = (folder.write("empty", " \r\n"), folder.text("secret"));
     std::fs::write(&secret, b"\xffa secret").unwrap();
@@ -141,7 +141,7 @@ fn a_user_code_that_others_can_change_is_not_sent() {
 
 /// REQ-AERR-15
 #[test]
-fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show() {
+fn text_of_other_parties_reaches_the_terminal_without_control_or_invisible_characters() {
     let hidden = "x\u{61c}\u{200b}\u{202e}\u{2028}\u{feff}\u{e0041}\u{e000}\u{9b}y";
     let signer = Signer::new();
     let keys = signer.key_set();
@@ -178,7 +178,7 @@ fn nothing_of_another_party_reaches_a_terminal_that_steers_it_or_does_not_show()
 }
 
 #[test]
-fn events_come_one_a_line_in_order_with_what_the_provider_said() {
+fn events_are_printed_one_per_line_in_order_with_the_provider_s_values() {
     let op = Op::start(|path, before| match (path, before) {
         ("/bc", _) => Some(Say::Json(
             200,
@@ -237,7 +237,7 @@ fn events_come_one_a_line_in_order_with_what_the_provider_said() {
 }
 
 #[test]
-fn discovery_cannot_steer_a_terminal() {
+fn discovery_prints_no_control_characters() {
     let op = Op::knowing_itself(|issuer, _, _| {
         let mut metadata = metadata(issuer);
         metadata["scopes_supported"] = json!(["a\u{9b}31m\u{7f}"]);

@@ -12,7 +12,7 @@ fn authorize(say: impl Fn() -> Say + Send + Sync + 'static) -> Op {
 
 /// The person may have approved: nobody is blamed, and what answered what is told.
 #[test]
-fn a_token_endpoint_that_says_nothing_until_the_deadline_is_15_and_not_expired() {
+fn a_token_endpoint_silent_until_the_deadline_exits_with_15_and_not_11() {
     let ends = |say: fn() -> Say| {
         Op::start(move |path, _| match path {
             "/bc" => Some(acknowledgement(2)),
@@ -37,7 +37,7 @@ fn a_token_endpoint_that_says_nothing_until_the_deadline_is_15_and_not_expired()
 }
 
 #[test]
-fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_15() {
+fn an_ambiguous_5xx_to_the_authentication_request_exits_with_15() {
     for (status, code) in [(503, "server_error"), (500, "internal_error")] {
         let op = authorize(move || Say::Json(status, json!({ "error": code })));
         op.run(&[]).failed(

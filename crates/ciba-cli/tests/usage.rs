@@ -16,7 +16,7 @@ fn refused(arguments: &[&str], needle: &str) {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_read_is_one_sentence_without_its_values() {
+fn an_invalid_command_line_is_reported_in_one_sentence_without_its_values() {
     refused(&[], "one of demo, op, key, discover, authenticate, resume (see");
     refused(&["key"], "one of new, public (see");
     refused(&["sentinel"], "no such command");
@@ -117,7 +117,7 @@ fn the_help_names_every_rule_that_can_be_ignored() {
 ///
 /// REQ-PING-18
 #[test]
-fn what_does_not_fit_a_notification_endpoint_is_said() {
+fn options_that_conflict_with_a_notification_endpoint_are_reported() {
     let op = Op::start(|_, _| None);
     let folder = Folder::new();
     let own = ciba_test_op::ClientCertificate::self_signed("me").unwrap();
@@ -183,7 +183,7 @@ fn exactly_one_hint_is_needed() {
 }
 
 #[test]
-fn a_client_that_does_not_say_enough_is_told_what_is_missing() {
+fn an_incomplete_client_is_refused_with_what_is_missing() {
     refused(&["authenticate", "--login-hint", "sentinel"], "--client-id is missing");
     refused(
         &["authenticate", "--login-hint", "sentinel", "--client-id", "c"],
@@ -241,7 +241,7 @@ fn a_key_file_that_cannot_be_used_is_named_with_the_reason() {
 ///
 /// REQ-SEC-03
 #[test]
-fn what_is_given_as_a_file_and_cannot_be_read_is_not_repeated() {
+fn the_content_of_an_unreadable_file_is_not_repeated() {
     let jwk = r#"{"kty":"EC","d":"sentinel"}"#;
     let pem = "-----BEGIN PRIVATE KEY-----\nsentinel\n-----END PRIVATE KEY-----\n";
     let long = "sentinel".repeat(1000);
@@ -266,7 +266,7 @@ fn what_is_given_as_a_file_and_cannot_be_read_is_not_repeated() {
 
 /// An empty value would silently be left out of the request.
 #[test]
-fn an_empty_value_is_a_mistake() {
+fn an_empty_value_is_a_usage_error() {
     for option in ["--login-hint", "--scope", "--acr-values", "--binding-message", "--user-code"] {
         for value in ["", " "] {
             refused(&["authenticate", option, value], &format!("{option} "));
@@ -293,7 +293,7 @@ fn a_request_that_no_provider_accepts_is_refused_before_discovery() {
 /// Neither the length a file claims nor its end can be relied on.
 #[cfg(unix)]
 #[test]
-fn a_file_that_does_not_end_is_too_large() {
+fn an_endless_file_is_refused_as_too_large() {
     for (option, proves) in [
         ("--key", true),
         ("--client-secret-file", true),
@@ -379,7 +379,7 @@ fn a_state_file_with_a_flow_in_it_is_not_overwritten() {
 }
 
 #[test]
-fn what_the_provider_does_not_offer_is_a_mistake_of_the_options_and_leaves_no_output() {
+fn an_option_that_cannot_be_used_is_a_usage_error_without_output() {
     let op = Op::start(|path, _| (path == "/bc").then(|| error("invalid_request")));
     for (more, needle) in [
         (&["--id-token-alg", "HS256"][..], "secret"),
@@ -404,7 +404,7 @@ fn what_the_provider_does_not_offer_is_a_mistake_of_the_options_and_leaves_no_ou
 }
 
 #[test]
-fn idura_takes_for_each_eid_what_that_eid_takes() {
+fn each_eid_of_idura_accepts_only_its_own_options() {
     let base = ["authenticate", "--provider", "idura"];
     let swedish = [&base[..], &["--acr-values", "urn:grn:authn:se:bankid"]].concat();
     let norwegian = [&base[..], &["--acr-values", "urn:grn:authn:no:bankid"]].concat();
@@ -503,7 +503,7 @@ fn broken_pipe() -> std::process::Stdio {
 }
 
 #[test]
-fn a_mistake_is_an_error_although_standard_error_is_closed() {
+fn a_usage_error_exits_with_2_even_if_standard_error_is_closed() {
     let run = ended(command().arg("no-such-command").stderr(broken_pipe()).spawn().unwrap());
     run.expect_code(2);
 }

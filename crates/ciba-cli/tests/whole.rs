@@ -171,7 +171,7 @@ fn the_demonstration_speaks_json_over_either_library() {
 
 /// Without certificate authorities, http on this machine works and https fails, over either library.
 #[test]
-fn a_machine_without_certificate_authorities_can_do_what_needs_none() {
+fn plain_http_works_on_a_machine_without_certificate_authorities() {
     let op = Running::start(&["--tls"]);
     for transport in ["reqwest", "ureq"] {
         let run = |arguments: &[&str]| {
@@ -210,7 +210,7 @@ fn a_provider_on_this_machine_is_not_asked_through_a_proxy() {
 
 #[cfg(unix)]
 #[test]
-fn the_provider_makes_a_client_ready_and_judges_it() {
+fn the_provider_creates_a_client_and_judges_its_requests() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let op = Running::start(&[]);
@@ -251,14 +251,14 @@ fn line(options: &[&str], hint: Option<&str>) -> (Ended, String) {
 }
 
 #[test]
-fn the_line_the_provider_prints_works_as_it_stands() {
+fn the_command_that_the_provider_prints_works_unchanged() {
     let (run, said) = line(&[], None);
     assert_eq!(run.expect_code(0).last()["event"], "authenticated");
     assert!(said.contains("the client broke no rule"), "{said}");
 }
 
 #[test]
-fn the_line_works_in_every_mode_with_every_proof() {
+fn the_printed_command_works_in_every_mode_with_every_method() {
     let table: [&[&str]; 13] = [
         &["--delivery", "ping"],
         &["--client-auth", "none"],
@@ -306,14 +306,14 @@ fn the_line_works_in_every_mode_with_every_proof() {
 }
 
 #[test]
-fn the_line_sends_the_code_of_the_person() {
+fn the_printed_command_sends_the_user_code() {
     let (run, said) = line(&["--user-codes", "--delivery", "push"], None);
     assert_eq!(run.expect_code(0).last()["subject"], "user-user-code:1234");
     assert!(said.contains("the client broke no rule"), "{said}");
 }
 
 #[test]
-fn a_client_the_provider_could_not_serve_is_not_made() {
+fn no_client_is_created_that_the_provider_cannot_serve() {
     for (options, needle) in [
         (&["--personality", "idura", "--delivery", "ping"][..], "Idura offers nothing else"),
         (&["--profile", "fapi-ciba", "--delivery", "push"], "FAPI-CIBA 5.2.2 item 3"),
@@ -379,7 +379,7 @@ fn another_key_and_another_client_id_are_refused_with_12() {
 }
 
 #[test]
-fn what_the_person_and_the_caller_expect_decides() {
+fn wrong_words_and_unmet_expectations_fail_the_demonstration() {
     let op = Running::start(&[]);
     let unknown = op.authenticate("nobody-knows-this-hint", &[]).expect_code(12);
     assert_eq!(unknown.last()["error"], "unknown_user_id");
@@ -393,7 +393,7 @@ fn what_the_person_and_the_caller_expect_decides() {
 
 #[cfg(unix)]
 #[test]
-fn new_keys_are_private_never_overwritten_and_registered_by_their_thumbprint() {
+fn new_keys_are_private_never_overwritten_and_named_by_their_thumbprint() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = Folder::new();
@@ -424,7 +424,7 @@ fn new_keys_are_private_never_overwritten_and_registered_by_their_thumbprint() {
 }
 
 #[test]
-fn the_provider_is_for_this_machine_only() {
+fn the_provider_listens_on_loopback_only() {
     let run = ciba(["op", "--listen", "0.0.0.0:0"]).expect_code(2);
     assert!(run.sentence().contains("loopback"));
 }

@@ -236,7 +236,7 @@ mod tests {
     /// REQ-TOK-07a
     /// REQ-TOK-07b
     #[test]
-    fn an_absent_scope_is_the_one_asked_for_and_an_empty_one_is_none() {
+    fn an_absent_scope_means_the_requested_one_and_an_empty_scope_means_none() {
         for (granted, scope, withheld) in [
             (None, "openid email", &[][..]),
             (Some("openid email phone"), "openid email phone", &[]),
@@ -254,7 +254,7 @@ mod tests {
     /// REQ-TOK-08
     /// REQ-TOK-09
     #[test]
-    fn what_was_granted_and_what_is_unknown_stays_readable() {
+    fn granted_values_and_unknown_members_remain_readable() {
         let details = json!([{"type": "t", "amount": 1}]);
         let authentication =
             authentication(None, &json!({"authorization_details": details, "x": 1}));

@@ -212,7 +212,7 @@ mod tests {
     /// REQ-AUTH-19
     /// OPM-REQ-10
     #[test]
-    fn an_assertion_says_what_it_must_and_nothing_more() {
+    fn an_assertion_has_the_required_claims_and_no_others() {
         for endpoint in ENDPOINTS {
             let applied = ready(builder(), endpoint);
             assert_eq!(names(&applied), ["client_assertion_type", "client_assertion"]);
@@ -279,7 +279,7 @@ mod tests {
     /// REQ-AUTH-12b
     /// OPM-POL-28
     #[test]
-    fn every_assertion_has_an_id_of_its_own() {
+    fn every_assertion_has_a_unique_jti() {
         let config = builder().build().unwrap();
         let assertions: BTreeSet<Vec<u8>> = (0..200_u8)
             .map(|n| {
@@ -307,7 +307,7 @@ mod tests {
     /// REQ-AUTH-05
     /// REQ-AUTH-02
     #[test]
-    fn the_basic_vectors_of_appendix_b_2_hold() {
+    fn the_basic_vectors_of_appendix_b_2_match() {
         let url = "aHR0cHMlM0ElMkYlMkZjbGllbnQuZXhhbXBsZS5vcmclMkZjYjpwJTQwc3MlM0F3JTI1cmQlMkIxKyVDMiVBMw==";
         for (id, secret, encoded) in [
             (
@@ -382,7 +382,7 @@ mod tests {
 
     /// REQ-AUTH-22a
     #[test]
-    fn a_shared_secret_signs_as_it_is() {
+    fn a_client_secret_is_the_mac_key_byte_for_byte() {
         let secret = "s".repeat(32);
         let auth = ClientAuth::ClientSecretJwt {
             secret: ClientSecret::new(&*secret),
@@ -421,7 +421,7 @@ mod tests {
 
     /// REQ-AUTH-09
     #[test]
-    fn no_character_of_an_id_breaks_out_of_its_json_string() {
+    fn every_character_of_a_client_id_is_escaped_in_json() {
         let id = r#"a"b\c,"x":1}"#;
         let config = ClientConfig::builder(metadata(), ClientId::new(id).unwrap())
             .client_auth(private_key_jwt())

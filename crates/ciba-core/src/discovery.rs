@@ -151,7 +151,7 @@ mod tests {
     /// REQ-DISC-02
     /// OPM-DSC-02
     #[test]
-    fn the_document_is_below_the_issuer_or_between_host_and_path() {
+    fn the_metadata_is_at_either_well_known_address_of_the_issuer() {
         for (issuer, openid, oauth) in [
             ("https://op.example", "https://op.example/{O}", "https://op.example/{A}"),
             ("https://op.example/", "https://op.example/{O}", "https://op.example/{A}"),
@@ -174,7 +174,7 @@ mod tests {
 
     /// REQ-DISC-05
     #[test]
-    fn the_longest_issuer_has_an_address_too() {
+    fn the_metadata_address_of_the_longest_issuer_may_exceed_the_url_limit() {
         let issuer =
             format!("https://op.example/{}", "a".repeat(2048 - "https://op.example/".len()));
         assert!(address(&issuer, DiscoveryAddress::OpenId).len() > 2048);
@@ -187,7 +187,7 @@ mod tests {
     /// OPM-DSC-01
     /// OPM-DSC-08
     #[test]
-    fn only_status_200_with_json_of_this_issuer_is_believed() {
+    fn metadata_is_accepted_only_with_status_200_and_json_of_this_issuer() {
         const BODY: &str = r#"{"issuer":"https://op.example"}"#;
         let discovery =
             Discovery::new(Issuer::parse("https://op.example").unwrap(), DiscoveryAddress::OpenId);

@@ -87,7 +87,7 @@ mod tests {
 
     /// REQ-POLL-28
     #[test]
-    fn a_clock_set_back_stops_the_time_line_and_a_step_forward_is_believed() {
+    fn a_clock_set_back_adds_no_elapsed_time_and_a_step_forward_does() {
         let mut clock = Clock::starting(Timestamp::from_unix_secs(1000));
         let due = clock.moment().plus(Duration::from_secs(5));
         assert_eq!(clock.observe(Timestamp::from_unix_secs(1002)), None);

@@ -257,7 +257,7 @@ mod tests {
 
     /// REQ-TOK-08
     #[test]
-    fn details_are_granted_by_an_object_that_has_all_of_them() {
+    fn an_authorization_detail_is_granted_by_an_object_with_all_its_members() {
         const ASKED: &str = r#"{"type":"payment","amount":{"currency":"SEK","value":"129.00"},"actions":["pay","show"],"n":1}"#;
         for (granted, is_granted, unasked) in [
             (ASKED, true, 0),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn one_granted_object_grants_one() {
+    fn one_granted_object_satisfies_one_requested_detail() {
         let details = r#"[{"type":"a"},{"type":"a"},{"type":"b"}]"#;
         let requested = requested("openid", Some(details), &[]);
         for (granted, withheld, unasked) in [
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn long_numbers_are_the_same_only_digit_by_digit() {
+    fn numbers_too_long_to_convert_are_equal_only_digit_by_digit() {
         let covers = |granted, requested| {
             covers(Raw::parse(granted).unwrap(), Raw::parse(requested).unwrap())
         };
@@ -375,7 +375,7 @@ mod tests {
     /// REQ-TOK-07a
     /// REQ-TOK-07b
     #[test]
-    fn a_scope_that_is_not_named_is_the_one_asked_for_and_a_resource_is_not() {
+    fn an_absent_scope_counts_as_granted_but_an_absent_resource_does_not() {
         let requested =
             requested("openid email", None, &["https://api.example", "https://b.example"]);
         // `{"aud":"https://api.example"}`, and an array of both.

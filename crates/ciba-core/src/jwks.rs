@@ -518,7 +518,7 @@ mod tests {
     ///
     /// REQ-JWKS-09
     #[test]
-    fn a_set_brought_along_does_not_hide_what_a_fetch_under_way_brings() {
+    fn a_provided_set_does_not_discard_the_result_of_a_running_fetch() {
         let (mut cache, mut first) = cache("https://ours.example");
         let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(0)) else { panic!() };
         assert!(cache.preload(set("brought").as_bytes(), at(0), at(1)));
@@ -542,7 +542,7 @@ mod tests {
     ///
     /// REQ-JWKS-12
     #[test]
-    fn a_late_answer_does_not_replace_a_set_brought_along_after_its_request() {
+    fn a_late_response_does_not_replace_a_set_provided_after_its_request() {
         let (mut cache, mut first) = cache("https://ours.example");
         let Lookup::Fetch(transmit) = cache.lookup(&mut first, at(0)) else { panic!() };
         let sending = cache.begin(transmit, at(0)).unwrap();
@@ -556,7 +556,7 @@ mod tests {
     ///
     /// REQ-JWKS-12
     #[test]
-    fn a_set_brought_along_counts_from_when_it_was_fetched() {
+    fn the_age_of_a_provided_set_counts_from_when_it_was_fetched() {
         for (age, left) in [(4100, 100), (4199, 1), (4200, 0), (1_000_000, 0)] {
             let (mut cache, _) = cache("https://ours.example");
             let fetched_at = at(0).saturating_sub(Duration::from_secs(age));

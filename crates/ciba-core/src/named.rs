@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stands_for_one_value_and_old_names_are_still_read() {
+    fn each_name_parses_to_one_value_and_old_names_still_parse() {
         assert_eq!(Colour::ALL.map(Colour::name), ["red", "blue"]);
         assert_eq!("crimson".parse(), Ok(Colour::Red));
         assert_eq!(serde_json::from_str::<Colour>(r#""crims\u006fn""#).unwrap(), Colour::Red);

@@ -358,7 +358,7 @@ mod tests {
 
     /// REQ-SEC-12b
     #[test]
-    fn one_person_has_one_spelling_for_the_prompt_guard() {
+    fn the_prompt_guard_uses_one_spelling_per_person() {
         let now = Timestamp::from_unix_secs(1_893_456_000);
         let spellings = ["198010121233", "19801012-1233", "8010121233", "801012-1233"];
         for spelling in spellings {
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_year_ends_at_midnight() {
+    fn the_year_changes_at_midnight_utc() {
         assert_eq!(year_of(Timestamp::EPOCH), 1970);
         assert_eq!(year_of(Timestamp::from_unix_secs(NEW_YEARS_EVE_2025)), 2025);
         assert_eq!(year_of(Timestamp::from_unix_secs(NEW_YEARS_EVE_2025 + 1)), 2026);
@@ -448,7 +448,7 @@ mod tests {
 
     /// The property behind the table: the century is never guessed wrong, whatever the spelling.
     #[test]
-    fn every_spelling_of_a_year_is_read_as_that_year_or_not_at_all() {
+    fn every_spelling_of_a_year_is_read_as_that_year_or_refused() {
         for now in [1999, 2000, 2026, 2099, 2100] {
             for born in now - 199..=now {
                 let whole = alloc::format!("{born}02020575");
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_that_names_a_number_names_nothing_else() {
+    fn a_hint_with_a_national_id_contains_nothing_else() {
         for (hint, number, is_refused) in [
             ("sub:ssn:196802020575", Some("196802020575"), false),
             ("SUB:SSN:196802020575", Some("196802020575"), false),

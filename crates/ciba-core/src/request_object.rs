@@ -148,7 +148,7 @@ mod tests {
     /// OPM-REQ-04
     /// OPM-REQ-06
     #[test]
-    fn a_signed_request_has_the_six_claims_and_its_parameters_and_nothing_more() {
+    fn a_signed_request_has_the_six_required_claims_and_its_parameters_only() {
         let jwt = made(signing(), &login(), None, 7);
         let (header, mut claims) = decoded(&jwt);
         assert_eq!(header, json!({"alg": "PS256", "kid": "key-1", "typ": "oauth-authz-req+jwt"}));
@@ -226,7 +226,7 @@ mod tests {
 
     /// REQ-SIGN-17b
     #[test]
-    fn what_is_not_requested_is_not_a_claim_and_nothing_is_null() {
+    fn unset_parameters_are_absent_from_a_signed_request_and_never_null() {
         let request = login().binding_message("").acr_values([""; 0]).extra("purpose", "");
         assert_eq!(
             parameters(claims(signing(), &request, None)),
@@ -274,7 +274,7 @@ mod tests {
 
     /// REQ-SIGN-08
     #[test]
-    fn every_signed_request_has_an_id_of_its_own() {
+    fn every_signed_request_has_a_unique_jti() {
         let ids: BTreeSet<String> = (0..100)
             .map(|entropy| {
                 decoded(&made(signing(), &login(), None, entropy)).1["jti"].as_str().unwrap().into()
@@ -288,7 +288,7 @@ mod tests {
     /// REQ-SIGN-18a
     /// REQ-SIGN-18b
     #[test]
-    fn a_signed_request_and_the_assertion_beside_it_are_two_different_things() {
+    fn a_signed_request_and_its_client_assertion_share_no_jti() {
         let config = signing().build().unwrap();
         let entropy = Entropy::from_bytes([7; 32]);
         let Credential::Unsigned(assertion) =

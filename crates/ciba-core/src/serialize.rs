@@ -210,7 +210,7 @@ mod tests {
     const AT: Timestamp = Timestamp::from_unix_millis(1_893_456_000_001);
 
     #[test]
-    fn an_event_says_what_the_command_prints() {
+    fn an_event_serializes_to_the_json_that_the_command_prints() {
         let acknowledgement = Acknowledgement {
             expires_in: Duration::from_millis(120_999),
             interval: Duration::from_secs(5),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_names_its_evidence() {
+    fn a_failure_serializes_its_evidence() {
         let late = Untrusted::Expiry.at("exp", Found::Time(AT)).expecting(Expected::NotBefore(AT));
         let text =
             r#"{"error":"access_denied","error_description":"no","access_token":"a-secret"}"#;
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_is_shown_as_itself_and_never_says_anything_about_a_person() {
+    fn evidence_is_serialized_without_personal_data() {
         let table = [
             (Found::Missing, json!({"found": null})),
             (Found::AnotherType("number"), json!({"found": {"type": "number"}})),
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_read_back_and_others_are_not() {
+    fn serialized_names_are_read_back_and_unknown_names_are_refused() {
         fn round<
             'a,
             T: Serialize + for<'de> Deserialize<'de> + PartialEq + core::fmt::Debug + 'a,

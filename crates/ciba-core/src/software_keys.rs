@@ -494,7 +494,7 @@ mod tests {
 
     /// REQ-AUTH-16b
     #[test]
-    fn a_key_signs_under_its_own_id_and_one_without_an_id_under_any() {
+    fn a_key_with_an_id_signs_only_under_it_and_one_without_under_any() {
         const ES256: JwsAlgorithm = JwsAlgorithm::Es256;
         let operation = |algorithm, key_id: Option<&str>| {
             let (ticket, _) = Ticket::new(1, 1);

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_is_read_in_every_form_of_rfc_3339_and_in_no_other() {
+    fn an_instant_is_parsed_from_every_form_of_rfc_3339_and_no_other() {
         let at = Ok(Timestamp::from_unix_millis(951_782_400_120));
         for text in [
             "2000-02-29T00:00:00.12Z",

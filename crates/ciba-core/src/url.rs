@@ -403,7 +403,7 @@ mod tests {
     /// REQ-DISC-16c
     /// REQ-SEC-02a
     #[test]
-    fn what_two_parsers_could_read_differently_is_refused() {
+    fn urls_that_parsers_may_read_differently_are_refused() {
         for (text, error) in REFUSED {
             assert_eq!(Url::parse(text).err(), Some(*error), "{text}");
         }
@@ -444,7 +444,7 @@ mod tests {
 
     /// REQ-SEC-02b
     #[test]
-    fn plain_http_is_taken_from_loopback_addresses_only_and_only_when_asked() {
+    fn plain_http_is_accepted_only_for_loopback_addresses_and_only_if_allowed() {
         for text in [
             "http://127.0.0.1:8080/token",
             "http://127.8.9.1",
@@ -488,7 +488,7 @@ mod tests {
 
         /// REQ-DISC-16b
         #[test]
-        fn other_parsers_read_every_accepted_url_alike(text in url_like()) {
+        fn other_parsers_agree_on_every_accepted_url(text in url_like()) {
             let Ok(ours) = Url::parse_with(&text, LoopbackHttp::DangerouslyAllowed) else { return Ok(()) };
 
             let theirs: http::Uri = text.parse().unwrap();

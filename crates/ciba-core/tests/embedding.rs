@@ -89,7 +89,7 @@ fn denial() -> String {
 
 /// Decisions 1 and 9: what a configuration needs is known before anything is saved or sent.
 #[test]
-fn a_driver_learns_what_it_lacks_from_the_configuration() {
+fn the_configuration_names_what_a_driver_lacks() {
     let poll = |auth| config(BASE, auth);
     let none = Equipment::default();
     let all = Equipment { certificate: true, signer: true, inbox: true };
@@ -144,7 +144,7 @@ fn a_durable_flow_cannot_act_unsaved() {
 
 /// Decision 2, the instant of sending: the request is only had from `begin`, which says no.
 #[test]
-fn a_request_is_not_had_after_a_cancel_or_too_late() {
+fn no_request_is_handed_out_after_a_cancel_or_too_late() {
     let config = config(BASE, ClientAuth::None);
     for cancels in [true, false] {
         let mut flow = start(&config);
@@ -172,7 +172,7 @@ fn a_request_is_not_had_after_a_cancel_or_too_late() {
 /// Decision 2, between the two: what `poll` hands out may be sent at that instant, however long the
 /// store kept it back.
 #[test]
-fn a_request_that_a_slow_store_kept_back_too_long_is_not_handed_out() {
+fn a_request_delayed_too_long_by_a_slow_store_is_not_handed_out() {
     let in_time = |now: Timestamp, flow: &mut Flow| {
         for turn in 0..20 {
             match flow.poll(now, entropy(turn)) {
@@ -341,7 +341,7 @@ fn a_question_for_keys_causes_one_fetch_and_is_asked_again_when_it_is_dropped() 
 
 /// Decision 5: one save at a time, each newer than the one before, and none after the end.
 #[test]
-fn no_state_is_saved_that_is_not_newer_and_none_after_the_end() {
+fn only_newer_states_are_saved_and_none_after_the_end() {
     let (mut flow, token) = waiting(DeliveryMode::Push);
     let first = save(&mut flow, START);
     // A notification has to wait for the save that is under way.
@@ -489,7 +489,7 @@ fn a_full_table_evicts_flows_that_are_not_driven() {
 
 /// Decision 8: every event once in a drive, and nothing of an earlier one.
 #[test]
-fn each_event_is_told_once() {
+fn each_event_is_reported_once() {
     let config = config(BASE, ClientAuth::None);
     let mut flow = start(&config);
     let mut events = Events::new(&mut flow);

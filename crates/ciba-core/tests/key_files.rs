@@ -52,7 +52,7 @@ fn cross_check(key: &SoftwareKey) {
 
 /// REQ-AUTH-20b
 #[test]
-fn each_file_is_read_for_the_algorithms_of_its_kind_and_no_other() {
+fn a_key_file_is_accepted_only_for_the_algorithms_of_its_key_type() {
     use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let rsa = [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512];
     let files: [(&str, &[JwsAlgorithm]); 7] = [
@@ -89,7 +89,7 @@ fn each_file_is_read_for_the_algorithms_of_its_kind_and_no_other() {
 }
 
 #[test]
-fn a_key_finds_its_algorithm_by_itself() {
+fn the_algorithm_is_derived_from_the_key() {
     use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Rs256};
     for (pem, algorithm) in [
         (RSA_PKCS8, Rs256),
@@ -136,7 +136,7 @@ fn a_generated_key_is_read_back_from_its_jwk() {
 }
 
 #[test]
-fn files_that_hold_no_usable_private_key_say_why() {
+fn a_file_without_a_usable_private_key_is_refused_with_the_reason() {
     for backend in BACKENDS {
         let read =
             |pem: &str| SoftwareKey::import_pem(pem, JwsAlgorithm::Es256, backend).unwrap_err();
@@ -166,7 +166,7 @@ fn files_that_hold_no_usable_private_key_say_why() {
 }
 
 #[test]
-fn a_jwk_that_is_not_a_usable_private_key_says_why() {
+fn a_jwk_that_is_not_a_usable_private_key_is_refused_with_the_reason() {
     use KeyMemberFault::{Length, Missing, NotBase64, NotText};
     let (_, ec) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap();
     let (_, rsa) = SoftwareKey::generate(JwsAlgorithm::Rs256, entropy(), &RustCrypto).unwrap();
@@ -246,7 +246,7 @@ fn with_more_inside(der: &[u8], more: &[u8]) -> Vec<u8> {
 
 /// REQ-AUTH-20b
 #[test]
-fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
+fn a_pkcs8_document_must_name_its_key_type_and_have_no_trailing_bytes() {
     // Where the last octet of the object identifier rsaEncryption, and its parameters, NULL, are.
     const KIND: usize = 19;
     let good = der(RSA_PKCS8);
@@ -306,7 +306,7 @@ fn a_pkcs8_document_names_its_kind_of_key_and_nothing_follows() {
 }
 
 #[test]
-fn a_public_key_beside_a_private_one_is_its_own() {
+fn a_public_key_stored_with_a_private_one_must_match_it() {
     for backend in BACKENDS {
         for (pem, algorithm) in [(P256_SEC1, JwsAlgorithm::Es256), (P384_SEC1, JwsAlgorithm::Es384)]
         {
@@ -333,7 +333,7 @@ fn a_public_key_beside_a_private_one_is_its_own() {
 }
 
 #[test]
-fn a_jwk_for_something_else_than_signatures_does_not_sign() {
+fn a_jwk_for_another_use_than_signatures_is_refused() {
     let (_, jwk) = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap();
     let signs = r#""use":"sig""#;
     assert!(jwk.expose().contains(signs));
@@ -375,7 +375,7 @@ fn respelled(jwk: &str, spell: &dyn Fn(Vec<u8>) -> String) -> String {
 }
 
 #[test]
-fn numbers_of_a_private_jwk_are_read_in_every_spelling_and_brought_to_width() {
+fn numbers_of_a_private_jwk_are_read_in_every_spelling_and_padded_to_their_width() {
     let padded = |bytes: Vec<u8>| STANDARD.encode([&[0], &bytes[..]].concat());
     let short = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(&bytes[usize::from(bytes[0] == 0)..]);
     let spellings: [&dyn Fn(Vec<u8>) -> String; 4] =
@@ -411,7 +411,7 @@ fn utf_16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
 
 /// What somebody may have at hand instead of a key file is read, or named.
 #[test]
-fn a_key_file_of_every_format_is_read_or_named() {
+fn a_key_file_of_every_format_is_accepted_or_refused_by_name() {
     const PKCS12: &[u8] = include_bytes!("../../../tests/data/keys/ec-p256.p12");
     const OPENSSH: &str = include_str!("../../../tests/data/keys/ec-p256.openssh");
     let jwk = SoftwareKey::generate(JwsAlgorithm::Es256, entropy(), &RustCrypto).unwrap().1;

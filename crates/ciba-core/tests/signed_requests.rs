@@ -126,7 +126,7 @@ fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fres
 /// REQ-AUTH-23
 /// REQ-AUTH-25
 #[test]
-fn beside_a_signed_request_stands_only_what_the_method_of_authentication_needs() {
+fn a_form_with_a_signed_request_has_only_the_client_authentication_besides() {
     for (auth, expected, shows_certificate) in [
         (ClientAuth::TlsClientAuth, vec!["client_id", "request"], true),
         (ClientAuth::SelfSignedTlsClientAuth, vec!["client_id", "request"], true),
@@ -149,7 +149,7 @@ fn beside_a_signed_request_stands_only_what_the_method_of_authentication_needs()
 
 /// REQ-META-06a
 #[test]
-fn a_client_without_registered_algorithm_never_signs_its_request() {
+fn a_client_without_a_registered_algorithm_never_signs_its_request() {
     let mut client = Client::new();
     let mut flow = Client::start(unsigned(&client.key));
     let (purposes, transmit) = client.until_sent(&mut flow, NOW);

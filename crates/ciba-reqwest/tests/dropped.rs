@@ -82,7 +82,7 @@ fn key_jwt() -> ClientAuth {
 
 /// REQ-AREQ-30a
 #[tokio::test]
-async fn a_future_dropped_in_mid_request_leaves_a_flow_that_prompts_nobody_twice() {
+async fn a_future_dropped_during_a_request_leads_to_no_second_prompt() {
     let server = Arc::new(Server::start([Act::Stall(Vec::new()), answer(200, "", ACKNOWLEDGED)]));
     let config = config(&server.url(""), ClientAuth::None);
     let flow = shared(&config);
@@ -137,7 +137,7 @@ impl Signer for Yielding {
 
 /// REQ-AREQ-30a
 #[tokio::test]
-async fn a_future_dropped_at_any_await_prompts_nobody_twice_and_comes_to_an_end() {
+async fn a_future_dropped_at_any_await_leads_to_an_end_and_no_second_prompt() {
     for (first, second) in (1..=24).flat_map(|first| [(first, 0), (first, 2)]) {
         let acts = [answer(200, "", ACKNOWLEDGED), answer(400, "", PENDING)];
         let server =
@@ -196,7 +196,7 @@ impl Signer for Slow {
 
 /// A caller that drives in slices and a key service that takes its time.
 #[tokio::test]
-async fn a_future_dropped_in_mid_signature_costs_no_time_and_does_not_count_against_the_key() {
+async fn a_future_dropped_during_a_signature_is_not_a_failure_of_the_key() {
     let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
     let config = config(&server.url(""), key_jwt());
     let (clock, signer, flow) = (Jumping::new(), Slow::default(), shared(&config));
@@ -363,7 +363,7 @@ async fn a_store_that_hangs_costs_no_login() {
 
 /// Futures of a drive go to any executor.
 #[tokio::test]
-async fn a_drive_is_send() {
+async fn the_future_of_a_drive_is_send() {
     fn is_send<T: Send>(value: T) -> T {
         value
     }

@@ -49,7 +49,7 @@ impl Clock for Jumping {
 
 /// REQ-SEC-03
 #[tokio::test]
-async fn a_builder_that_wants_everything_in_the_log_gets_no_secret_there() {
+async fn a_verbose_builder_logs_no_secret() {
     log::set_logger(&CAPTURE).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let tokens = r#"{"access_token":"sentinel-access","token_type":"Bearer","id_token":"a.b.c"}"#;

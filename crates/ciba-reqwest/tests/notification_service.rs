@@ -78,7 +78,7 @@ fn bearer(token: &str) -> String {
 /// REQ-SEC-17
 /// OPM-PNG-12
 #[tokio::test]
-async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
+async fn the_mounted_endpoint_answers_as_its_table_says_and_never_redirects() {
     // In between, keys that cannot be had while the person decides stop nothing.
     let acts = [answer(200, "", ACKNOWLEDGED), answer(500, "", ""), answer(400, "", DENIED)];
     let op = Arc::new(Server::start(acts));
@@ -169,7 +169,7 @@ async fn the_mounted_endpoint_answers_by_the_table_and_never_redirects() {
 /// REQ-PUSH-01
 /// OPM-PSH-05
 #[tokio::test]
-async fn the_body_of_a_call_nobody_waits_for_is_not_read() {
+async fn the_body_of_an_unauthenticated_call_is_not_read() {
     let address = serve(example::app(Inbox::default())).await;
     let token = "A".repeat(65);
     for fields in [String::new(), bearer(&token), bearer("short")] {
@@ -193,7 +193,7 @@ async fn the_body_of_a_call_nobody_waits_for_is_not_read() {
 /// REQ-PING-06
 /// REQ-PING-22
 #[tokio::test]
-async fn the_service_mounts_into_hyper_as_it_is() {
+async fn the_service_can_be_served_by_hyper_directly() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let endpoint = NotificationService::new(Inbox::default());

@@ -43,7 +43,7 @@ mod tests {
     use crate::Withheld;
 
     #[test]
-    fn what_an_io_error_was_made_from_is_among_its_sources() {
+    fn the_cause_of_an_io_error_is_among_its_sources() {
         let outer = io::Error::other(io::Error::other(Withheld));
         assert!(sources(&outer).any(|error| error.is::<Withheld>()));
         assert_eq!(sources(&outer).count(), 3);

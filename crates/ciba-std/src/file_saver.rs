@@ -436,7 +436,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_directory_that_cannot_be_synced_fails_no_save_and_a_broken_device_does() {
+    fn an_unsupported_directory_sync_fails_no_save_but_an_io_error_does() {
         // EACCES, EINVAL, ENOTSUP; EIO, ENOSPC, EROFS.
         for (number, is_fine) in
             [(13, true), (22, true), (95, true), (5, false), (28, false), (30, false)]

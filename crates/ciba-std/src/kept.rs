@@ -149,7 +149,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_server_that_announces_its_time_out_is_not_met_while_it_closes() {
+    fn a_connection_is_dropped_before_the_announced_idle_time_out() {
         for (value, free, taken) in [
             ("timeout=5", [0, 3, 7], [4, 5]),
             ("max=100, Timeout = 5", [0, 3, 7], [4, 5]),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_announces_nothing_changes_nothing() {
+    fn a_response_without_a_time_out_changes_nothing() {
         let (kept, url, now) =
             (KeptConnections::default(), url("https://a.example"), Instant::now());
         for value in ["", "timeout", "timeout=", "timeout=-1", "max=5", "timeout=5s"] {

@@ -39,7 +39,7 @@ fn notes(json: &str) -> JsonObject {
 }
 
 #[test]
-fn it_is_a_store_as_the_drivers_want_it() {
+fn the_file_saver_passes_the_store_check() {
     let place = Place::new("store");
     let saver = place.create();
     for case in store_cases() {
@@ -59,7 +59,7 @@ fn it_is_a_store_as_the_drivers_want_it() {
 }
 
 #[test]
-fn a_saver_that_is_opened_knows_the_revision_and_the_notes_of_the_file() {
+fn opening_a_saver_reads_the_revision_and_the_notes_of_the_file() {
     let place = Place::new("opened");
     for written in ["{}", r#"{"client":{"id":"}"},"n":1}"#] {
         let states = store_cases();
@@ -85,7 +85,7 @@ fn a_saver_that_is_opened_knows_the_revision_and_the_notes_of_the_file() {
 }
 
 #[test]
-fn one_saver_at_a_time_holds_a_file() {
+fn only_one_saver_at_a_time_can_hold_a_file() {
     let place = Place::new("held");
     let saver = place.create();
     let in_use = |other: Result<(), FileSaverError>| matches!(other, Err(FileSaverError::InUse));

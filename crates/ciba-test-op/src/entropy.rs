@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn random_bytes_are_enough_from_sixteen_on_in_every_alphabet() {
+    fn sixteen_random_bytes_suffice_in_every_alphabet() {
         let mut ids = Ids::new(7);
         for _ in 0..2_000 {
             let bytes = ids.bytes();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_not_enough_however_long() {
+    fn a_pattern_of_any_length_has_too_little_entropy() {
         let digits = "0123456789".repeat(8);
         let same = "7".repeat(100);
         let word = "correct-horse".repeat(10);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_the_same_sixteen_bytes_are_sixteen_bytes() {
+    fn sixteen_bytes_repeated_count_as_sixteen_bytes() {
         let token = "9f86d081884c7d659a2feaa0c55ad015".repeat(2);
         assert!(likely_bits(&token) >= 128.0);
     }

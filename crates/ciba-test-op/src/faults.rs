@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_of_the_menu_up_to_push_is_served() {
+    fn every_listed_fault_up_to_push_is_implemented() {
         let served: Vec<&str> =
             [all(), ping(), push()].concat().iter().map(|fault| fault.menu).collect();
         // F-24 to F-27 are about sender constraint, encryption and refreshing.

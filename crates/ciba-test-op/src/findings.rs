@@ -66,7 +66,7 @@ mod tests {
     };
 
     #[test]
-    fn findings_without_end_are_counted_and_not_kept() {
+    fn findings_past_the_limit_are_counted_and_not_kept() {
         let mut findings = Findings::default();
         let finding = |client_id: String| Violation {
             rule: Rule::TooEarly,

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_names_the_endpoints_that_were_asked() {
+    fn the_first_line_of_a_report_names_the_endpoints_that_were_called() {
         let first = |requests| {
             Report { requests, ..report(&[]) }.to_string().lines().next().map(str::to_owned)
         };
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_said_in_json_and_in_words() {
+    fn the_json_report_and_the_text_report_agree() {
         let of_both = report(&[Rule::TooEarly, Rule::RequestObjectStyle]);
         assert!(!of_both.is_clean());
         let finding = |severity, rule, clause| {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_has_a_name_of_its_own_and_a_clause() {
+    fn every_rule_has_a_unique_name_and_a_clause() {
         let mut names: Vec<&str> = Rule::ALL.into_iter().map(Rule::name).collect();
         assert!(
             names

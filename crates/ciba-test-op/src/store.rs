@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_keeps_the_newest_state_is_right_and_others_are_told_why_they_are_not() {
+    fn the_store_check_accepts_the_newest_state_and_explains_each_failure() {
         assert_eq!(verdict(right), Ok(()));
         let careless: Rule = |held, snapshot| {
             keep(held, snapshot);

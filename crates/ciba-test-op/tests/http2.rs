@@ -143,7 +143,7 @@ fn a_dropped_request_resets_its_stream_and_leaves_the_connection() {
 }
 
 #[test]
-fn a_kept_connection_ends_in_each_way() {
+fn a_kept_connection_can_be_ended_in_each_scripted_way() {
     run(async {
         for closing in Closing::ALL {
             let server = start();
@@ -176,7 +176,7 @@ fn a_kept_connection_ends_in_each_way() {
 }
 
 #[test]
-fn stopping_the_server_ends_a_stream_that_waits_for_ever() {
+fn stopping_the_server_ends_a_stream_that_never_gets_a_response() {
     run(async {
         let server = start();
         server.provider().script(Script::new().every(Endpoint::Token, Act::HoldForever));

@@ -71,7 +71,7 @@ fn answered(server: &RunningServer, count: usize) -> Vec<Notified> {
 }
 
 #[test]
-fn a_ping_leaves_at_the_decision_and_its_answer_is_recorded() {
+fn a_ping_is_sent_at_the_decision_and_its_response_is_recorded() {
     let time = clock();
     let endpoint = endpoint(&["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"]);
     let server = provider_for(&time, &format!("http://{}/cb?flow=1", endpoint.address), false);
@@ -91,7 +91,7 @@ fn a_ping_leaves_at_the_decision_and_its_answer_is_recorded() {
 }
 
 #[test]
-fn a_push_that_is_taken_is_delivered() {
+fn a_push_that_is_accepted_counts_as_delivered() {
     let time = clock();
     let endpoint = endpoint(&["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]);
     let server = provider_for(&time, &format!("http://{}/cb", endpoint.address), true);
@@ -104,7 +104,7 @@ fn a_push_that_is_taken_is_delivered() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_and_noted() {
+fn a_redirect_is_reported_and_not_followed() {
     let endpoint = endpoint(&["HTTP/1.1 308 Permanent Redirect\r\nlocation: /cb/\r\n\r\n"]);
     let server = provider_for(&clock(), &format!("http://{}/cb", endpoint.address), false);
     ask(&server, "approve-after:0");
@@ -115,7 +115,7 @@ fn a_redirect_is_not_followed_and_noted() {
 }
 
 #[test]
-fn nobody_beyond_this_machine_is_called_and_a_broken_answer_is_none() {
+fn no_other_machine_is_called_and_a_malformed_response_counts_as_none() {
     let server = provider_for(&clock(), "https://192.0.2.1/cb", false);
     ask(&server, "approve-after:0");
     assert_eq!(answered(&server, 1)[0].status, None);
@@ -126,7 +126,7 @@ fn nobody_beyond_this_machine_is_called_and_a_broken_answer_is_none() {
 }
 
 #[test]
-fn copies_are_sent_at_the_same_time_and_one_that_hangs_holds_up_no_other() {
+fn copies_are_sent_concurrently_and_one_that_hangs_delays_no_other() {
     let silent = TcpListener::bind(LOOPBACK).unwrap();
     let server =
         provider_for(&clock(), &format!("http://{}/cb", silent.local_addr().unwrap()), false);

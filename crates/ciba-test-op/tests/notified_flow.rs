@@ -166,7 +166,7 @@ fn run(mode: DeliveryMode, hint: &str) -> (String, Report) {
 }
 
 #[test]
-fn people_steered_by_their_hint_end_as_the_hint_says() {
+fn each_hint_leads_to_its_outcome() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         // In push mode nobody can tell silence from a push that was lost.
         let silence = if mode == DeliveryMode::Push { "indeterminate" } else { "expired" };
@@ -181,7 +181,7 @@ fn people_steered_by_their_hint_end_as_the_hint_says() {
 }
 
 #[test]
-fn under_every_named_fault_of_a_ping_the_flow_ends_and_breaks_no_rule() {
+fn a_flow_ends_and_breaks_no_rule_under_every_fault_of_a_ping() {
     let mut wrong = Vec::new();
     for fault in faults::ping() {
         let (ended, report) = run(DeliveryMode::Ping, &format!("fault:{}", fault.name));
@@ -213,7 +213,7 @@ fn under_every_named_fault_of_a_ping_the_flow_ends_and_breaks_no_rule() {
 }
 
 #[test]
-fn under_every_named_fault_of_a_push_the_flow_ends_and_breaks_no_rule() {
+fn a_flow_ends_and_breaks_no_rule_under_every_fault_of_a_push() {
     let mut wrong = Vec::new();
     for fault in faults::push() {
         let (ended, report) = run(DeliveryMode::Push, &format!("fault:{}", fault.name));

@@ -73,7 +73,7 @@ fn denying_on_the_page_ends_in_access_denied_and_cannot_be_taken_back() {
 }
 
 #[test]
-fn what_a_client_sends_is_text_on_the_page() {
+fn text_of_a_client_is_escaped_on_the_page() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
     begin(
@@ -131,7 +131,7 @@ fn other_hosts_and_origins_are_refused() {
 }
 
 #[test]
-fn decisions_are_forms_that_are_posted_and_name_what_waits() {
+fn a_decision_must_be_a_posted_form_that_names_a_waiting_request() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
     begin(&server, &mut wire, &[("login_hint", "manual")]);
@@ -156,7 +156,7 @@ fn decisions_are_forms_that_are_posted_and_name_what_waits() {
 
 /// Norwegian BankID: the person picks the pair of words that the agent reads out.
 #[test]
-fn the_right_words_of_three_approve_and_the_wrong_ones_deny() {
+fn picking_the_right_words_approves_and_the_wrong_ones_deny() {
     for right in [true, false] {
         let authentication =
             ClientAuthentication::ClientSecretPost { secret: ClientSecret::new("open sesame") };

@@ -243,7 +243,7 @@ fn wire_report(server: &RunningServer, path: &str, host: &str) -> serde_json::Va
 }
 
 #[test]
-fn drop_after_the_request_closes_without_a_byte() {
+fn the_drop_fault_closes_after_the_request_without_a_byte() {
     for act in [Act::DropBefore, Act::DropAfter] {
         let server = scripted(act);
         let mut wire = connect(&server);
@@ -277,7 +277,7 @@ fn polls_twice(closing: Closing) -> (RunningServer, Result<usize, ErrorKind>) {
 }
 
 #[test]
-fn a_kept_connection_ends_in_each_way_and_the_poll_that_meets_it_is_recorded_and_not_served() {
+fn a_poll_on_a_kept_connection_that_ends_is_recorded_and_not_served() {
     for closing in Closing::ALL {
         let (server, seen) = polls_twice(closing);
         let resets = closing == Closing::InNextRequest;
@@ -302,7 +302,7 @@ fn a_kept_connection_ends_in_each_way_and_the_poll_that_meets_it_is_recorded_and
 }
 
 #[test]
-fn drop_inside_promises_the_whole_body_and_sends_a_part() {
+fn the_drop_inside_fault_announces_the_whole_body_and_sends_a_part() {
     let server = scripted(Act::DropInside(10));
     let mut wire = connect(&server);
     wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
@@ -313,7 +313,7 @@ fn drop_inside_promises_the_whole_body_and_sends_a_part() {
 }
 
 #[test]
-fn an_endless_body_ends_when_the_client_has_had_enough() {
+fn an_endless_body_ends_when_the_client_disconnects() {
     let server = scripted(Act::Endless);
     let mut wire = connect(&server);
     wire.send(&format!("GET {DISCOVERY} HTTP/1.1\r\n{HOST}\r\n"));
@@ -331,7 +331,7 @@ fn an_endless_body_ends_when_the_client_has_had_enough() {
 }
 
 #[test]
-fn a_dripping_body_takes_its_time_by_the_clock_that_was_given() {
+fn a_dripping_body_is_paced_by_the_configured_clock() {
     let time = clock();
     let server = start(&time, |config| config);
     let answer = ScriptedAnswer::json(200, "0123456789");
@@ -355,7 +355,7 @@ fn a_dripping_body_takes_its_time_by_the_clock_that_was_given() {
 }
 
 #[test]
-fn a_clock_that_jumps_is_moved_by_a_client_that_waits_and_by_no_other() {
+fn a_jumping_clock_advances_only_to_a_response_that_is_due() {
     let time = VirtualClock::jumping(START);
     let server = start(&time, |config| config);
     let hour = Duration::from_secs(3_600);
@@ -385,7 +385,7 @@ fn time_of_end(server: &RunningServer, exchange: usize) -> Option<Timestamp> {
 }
 
 #[test]
-fn a_delayed_answer_leaves_when_the_shared_clock_gets_there() {
+fn a_delayed_response_is_sent_at_its_time_on_the_shared_clock() {
     let time = clock();
     let server = start(&time, |config| config);
     let delay = Duration::from_secs(25);
@@ -421,7 +421,7 @@ fn a_long_poll_is_answered_at_the_decision() {
 }
 
 #[test]
-fn polls_overlap_when_the_first_one_is_open_and_not_when_the_client_gave_it_up() {
+fn polls_overlap_while_the_first_is_open_but_not_after_the_client_dropped_it() {
     for gives_up in [false, true] {
         let server = start(&clock(), |config| config);
         let mut wire = connect(&server);
@@ -460,7 +460,7 @@ fn addresses_that_others_can_reach_are_refused() {
 }
 
 #[test]
-fn stopping_ends_connections_that_idle_hang_or_wait_for_ever() {
+fn stopping_ends_idle_hanging_and_waiting_connections() {
     let server = scripted(Act::HoldForever);
     let address = server.address();
     let mut idle = connect(&server);

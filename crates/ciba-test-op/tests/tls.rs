@@ -45,7 +45,7 @@ fn connect(
 }
 
 #[test]
-fn its_names_are_certified_by_its_own_authority_in_both_versions() {
+fn the_own_authority_certifies_the_names_of_the_provider_in_both_tls_versions() {
     let server = start();
     assert!(server.issuer().starts_with("https://127.0.0.1:"));
     for (version, protocol) in
@@ -73,7 +73,7 @@ fn other_names_and_the_authority_of_another_run_are_refused() {
 }
 
 #[test]
-fn a_poll_that_was_given_up_does_not_overlap_the_next() {
+fn a_poll_that_the_client_dropped_does_not_overlap_the_next() {
     let server = start();
     let ca = server.ca_pem().unwrap();
     for says_goodbye in [true, false] {
@@ -101,7 +101,7 @@ fn a_poll_that_was_given_up_does_not_overlap_the_next() {
 }
 
 #[test]
-fn plain_text_is_no_request_and_stopping_does_not_wait_for_a_handshake() {
+fn plain_http_on_the_tls_port_is_no_request_and_stopping_does_not_wait_for_a_handshake() {
     let server = start();
     let mut plain = support::connect(&server);
     plain.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -115,7 +115,7 @@ fn plain_text_is_no_request_and_stopping_does_not_wait_for_a_handshake() {
 /// OP-12
 /// OP-67
 #[test]
-fn certificates_are_asked_for_at_the_alias_and_judged_by_the_provider() {
+fn certificates_are_requested_at_the_alias_and_judged_by_the_provider() {
     for named in [NamedAuthorities::Own, NamedAuthorities::None] {
         let self_signed = ClientCertificate::self_signed("anybody").unwrap();
         let server = Server::start_mutual_tls(LOOPBACK, named, clock(), |issuer| {
@@ -181,7 +181,7 @@ fn mutual(
 }
 
 #[test]
-fn a_notification_over_tls_is_sent_to_endpoints_that_are_trusted_only() {
+fn a_notification_over_tls_is_sent_only_to_trusted_endpoints() {
     // Another provider's listener stands for the endpoint: it answers 404, which is an answer.
     for trusted in [true, false] {
         let endpoint = start();

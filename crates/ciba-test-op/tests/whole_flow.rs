@@ -174,7 +174,7 @@ fn an_approval_ends_in_tokens_and_breaks_no_rule() {
 }
 
 #[test]
-fn people_steered_by_their_hint_end_as_the_hint_says() {
+fn each_hint_leads_to_its_outcome() {
     for (hint, expected) in [
         ("deny", "denied"),
         ("never", "expired"),
@@ -190,7 +190,7 @@ fn people_steered_by_their_hint_end_as_the_hint_says() {
 }
 
 #[test]
-fn the_swedish_caller_of_the_idura_page_is_authenticated() {
+fn the_swedish_caller_of_the_idura_documentation_is_authenticated() {
     let mut run = Run::new(ProviderConfig::idura(ISSUER));
     let person = idura::SwedishPersonalNumber::parse("196802020575").unwrap();
     let message = "Confirm that you are calling Example Bank";
@@ -212,7 +212,7 @@ fn the_swedish_caller_of_the_idura_page_is_authenticated() {
 /// The words travel from the provider to the agent, who reads them out; the person picks them on
 /// the phone.
 #[test]
-fn the_norwegian_caller_reads_out_the_words_the_person_has_to_pick() {
+fn a_norwegian_caller_learns_the_words_that_the_person_must_pick() {
     let mut run = Run::new(ProviderConfig::idura(ISSUER));
     let person = idura::NorwegianNationalId::parse("01019010046").unwrap();
     let authentication =
@@ -230,7 +230,7 @@ fn the_norwegian_caller_reads_out_the_words_the_person_has_to_pick() {
 }
 
 #[test]
-fn under_every_named_fault_the_flow_ends_and_breaks_no_rule() {
+fn a_flow_ends_and_breaks_no_rule_under_every_named_fault() {
     for fault in
         ciba_test_op::faults::all().iter().filter(|fault| !fault.name.starts_with("discovery-"))
     {

@@ -56,7 +56,7 @@ impl Clock for Jumping {
 
 /// REQ-SEC-03
 #[test]
-fn nothing_is_sent_while_the_library_would_show_it_in_the_log() {
+fn no_request_is_sent_while_the_http_library_would_log_it() {
     log::set_logger(&CAPTURE).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let tokens = r#"{"access_token":"sentinel-access","token_type":"Bearer","id_token":"a.b.c"}"#;

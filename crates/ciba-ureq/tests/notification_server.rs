@@ -63,7 +63,7 @@ fn bearer(token: &str) -> String {
 /// REQ-SEC-17
 /// OPM-PNG-12
 #[test]
-fn the_endpoint_answers_by_the_table_and_never_redirects() {
+fn the_endpoint_answers_as_its_table_says_and_never_redirects() {
     // In between, keys that cannot be had while the person decides stop nothing.
     let acts = [answer(200, "", ACKNOWLEDGED), answer(500, "", ""), answer(400, "", DENIED)];
     let op = Server::start(acts);
@@ -123,7 +123,7 @@ fn the_endpoint_answers_by_the_table_and_never_redirects() {
 /// REQ-PING-20
 /// OPM-PSH-05
 #[test]
-fn the_body_of_a_call_nobody_waits_for_is_not_read() {
+fn the_body_of_an_unauthenticated_call_is_not_read() {
     let address = serve(Inbox::default());
     let open: Vec<TcpStream> = (0..40)
         .map(|n| {

@@ -85,7 +85,7 @@ impl Saver for Failing {
 }
 
 #[test]
-fn every_step_is_saved_before_it_is_taken_and_told_once() {
+fn every_step_is_saved_before_it_is_taken_and_reported_once() {
     each(|adapter| {
         let server = Server::start([
             answer(200, "", ACKNOWLEDGED),
@@ -175,7 +175,7 @@ impl Clock for SetBack {
 
 /// REQ-POLL-28
 #[test]
-fn a_clock_that_is_set_back_during_a_wait_does_not_prolong_it_by_as_much() {
+fn a_clock_set_back_during_a_wait_does_not_prolong_it_by_the_same_amount() {
     each(|adapter| {
         let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
         let config = config(&server.url(""), ClientAuth::None);
@@ -285,7 +285,7 @@ impl Signer for Kms {
 
 /// REQ-AUTH-12b
 #[test]
-fn a_kms_signs_each_request_anew() {
+fn a_kms_signs_each_request_separately() {
     each(|adapter| {
         let acts = [
             answer(200, "", ACKNOWLEDGED),
@@ -306,7 +306,7 @@ fn a_kms_signs_each_request_anew() {
 /// REQ-AREQ-30a
 /// REQ-AREQ-30b
 #[test]
-fn what_was_not_sent_is_tried_again_with_a_new_signature() {
+fn an_unsent_request_is_retried_with_a_new_signature() {
     each(|adapter| {
         let config = config(&format!("http://{}", closed_port()), key_jwt());
         let kms = Kms::default();
@@ -373,7 +373,7 @@ impl Saver for During {
 
 /// REQ-POLL-18a
 #[test]
-fn a_request_that_is_not_wanted_any_more_after_its_save_is_not_sent() {
+fn a_request_cancelled_during_its_save_is_not_sent() {
     each(|adapter| {
         // Cancelled before the prompt. The deadline is before the first token request, so the
         // answer is unknown.
@@ -432,7 +432,7 @@ fn the_interval_counts_from_the_sending_and_not_from_before_a_slow_save() {
 /// The store is unavailable when the first assertion is to be signed; then there is no randomness
 /// for the signer.
 #[test]
-fn what_ends_a_drive_before_the_key_is_asked_costs_no_time_and_does_not_count_against_it() {
+fn a_drive_that_ends_before_the_key_is_used_is_not_a_failure_of_the_key() {
     each(|adapter| {
         for store_fails in [true, false] {
             let server = Server::start([answer(200, "", ACKNOWLEDGED), answer(400, "", DENIED)]);
@@ -490,7 +490,7 @@ fn a_watcher_that_panics_before_a_request_leaves_one_that_was_not_sent() {
 }
 
 #[test]
-fn a_closure_watches_the_progress() {
+fn a_closure_can_watch_the_progress() {
     each(|adapter| {
         let server = Server::start([answer(400, "", r#"{"error":"unknown_user_id"}"#)]);
         let config = config(&server.url(""), ClientAuth::None);

@@ -69,7 +69,7 @@ fn every_status_is_an_answer() {
 
 /// REQ-AREQ-02
 #[test]
-fn the_request_arrives_as_it_was_made() {
+fn the_request_arrives_unchanged() {
     each(|adapter| {
         let server =
             Server::start([answer(200, "set-cookie: a=b\r\n", "{}"), answer(200, "", "{}")]);
@@ -101,7 +101,7 @@ fn the_request_arrives_as_it_was_made() {
 /// REQ-SEC-11
 /// OPM-POL-29
 #[test]
-fn a_body_is_read_up_to_the_limit_and_no_further() {
+fn a_body_is_read_up_to_the_limit_only() {
     each(|adapter| {
         let fifty = 50 * 1024 * 1024;
         let with_length = format!(
@@ -153,7 +153,7 @@ fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
 /// REQ-AREQ-30a
 /// OPM-ACK-16
 #[test]
-fn silence_and_an_answer_that_breaks_off_are_lost() {
+fn a_missing_or_truncated_response_is_lost() {
     each(|adapter| {
         let partial =
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
@@ -174,7 +174,7 @@ fn silence_and_an_answer_that_breaks_off_are_lost() {
 }
 
 #[test]
-fn an_answer_that_is_not_http_is_lost() {
+fn a_response_that_is_not_http_is_lost() {
     each(|adapter| {
         let server = Server::start([Act::Answer(b"SSH-2.0-OpenSSH\r\n".to_vec())]);
         assert_eq!(
@@ -218,7 +218,7 @@ fn a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_told_as_that() {
+fn a_response_head_that_is_too_large_is_reported_as_such() {
     each(|adapter| {
         let fields: String =
             (0..90).map(|n| format!("x-{n}: {}\r\n", "x".repeat(16 * 1024))).collect();
@@ -230,7 +230,7 @@ fn a_head_that_is_too_large_is_told_as_that() {
 
 /// Firewalls answer requests without a `User-Agent` with 403.
 #[test]
-fn every_request_says_what_the_client_is() {
+fn every_request_has_the_user_agent_of_the_client() {
     each(|adapter| {
         let said = |seen: &str| {
             let head = seen.split_once("\r\n\r\n").unwrap().0.to_ascii_lowercase();
@@ -279,7 +279,7 @@ fn a_client_does_not_show_the_settings_of_its_builder() {
 
 /// A proxy would resolve loopback names itself, and see what plain HTTP carries.
 #[test]
-fn plain_http_goes_past_a_proxy() {
+fn plain_http_bypasses_a_proxy() {
     each(|adapter| {
         let proxy = Server::start([answer(403, "", "")]);
         let server = Server::start([answer(200, "", "{}")]);
@@ -292,7 +292,7 @@ fn plain_http_goes_past_a_proxy() {
 
 /// The assumptions of several test programs.
 #[test]
-fn a_port_that_is_kept_is_given_to_none_that_does_not_ask_for_it() {
+fn a_reserved_port_is_not_given_to_other_listeners() {
     use std::net::{TcpListener, TcpStream};
 
     let port = crate::support::Port::new();

@@ -58,7 +58,7 @@ fn denial(id: &str) -> String {
 /// OPM-PNG-11
 /// OPM-PNG-12
 #[test]
-fn every_call_is_answered_by_the_table_and_without_a_body() {
+fn every_call_is_answered_as_the_table_says_without_a_body() {
     each(|adapter| {
         let party = Party::new(
             adapter,
@@ -147,7 +147,7 @@ fn every_call_is_answered_by_the_table_and_without_a_body() {
 /// OPM-PNG-01
 /// OPM-PNG-14
 #[test]
-fn a_ping_wakes_the_drive_which_asks_at_once_and_believes_the_token_endpoint_only() {
+fn a_ping_wakes_the_drive_and_only_the_token_endpoint_is_trusted() {
     each(|adapter| {
         let party = Party::new(
             adapter,
@@ -224,7 +224,7 @@ impl Saver for Disk {
 
 /// REQ-PUSH-16
 #[test]
-fn a_notification_is_acknowledged_when_it_is_saved_and_not_before() {
+fn a_notification_is_acknowledged_only_after_it_is_saved() {
     each(|adapter| {
         for (mode, body) in
             [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))]
@@ -329,7 +329,7 @@ fn a_notification_that_comes_during_a_save_is_saved_after_it() {
 /// REQ-PUSH-18
 /// OPM-PNG-05
 #[test]
-fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_nothing() {
+fn a_notification_for_a_finished_flow_is_acknowledged_without_effect() {
     each(|adapter| {
         for (mode, first) in
             [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial(AUTH_REQ_ID))]
@@ -358,7 +358,7 @@ fn a_notification_for_a_flow_that_is_over_is_acknowledged_for_its_time_and_does_
 }
 
 #[test]
-fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
+fn notifications_reach_a_flow_between_two_drives_but_not_a_dropped_flow() {
     each(|adapter| {
         let party = Party::new(
             adapter,
@@ -390,7 +390,7 @@ fn notifications_reach_a_flow_between_two_drives_and_none_that_is_gone() {
 
 /// A push whose first save fails is accepted when repeated, although no drive is left.
 #[test]
-fn a_push_that_was_not_saved_is_taken_when_it_comes_again() {
+fn a_push_that_was_not_saved_is_accepted_when_repeated() {
     each(|adapter| {
         let disk = Disk::default();
         let party = Party::saved(
@@ -486,7 +486,7 @@ fn a_flow_that_waits_for_notifications_is_not_driven_without_an_inbox_or_with_a_
 }
 
 #[test]
-fn a_full_inbox_forgets_those_that_are_over_first() {
+fn a_full_inbox_evicts_finished_flows_first() {
     each(|adapter| {
         let inbox = adapter.inbox_for(1);
         let mut tokens = Vec::new();

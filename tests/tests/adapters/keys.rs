@@ -55,7 +55,7 @@ fn question(server: &Server, config: &Arc<ClientConfig>, http: &HttpClient) -> K
 
 /// A fetch failed, and when that was noted the next one was due.
 #[test]
-fn a_fetch_of_keys_that_is_not_made_blocks_no_other_fetch() {
+fn a_key_fetch_that_is_never_sent_blocks_no_other_fetch() {
     each(|adapter| {
         let tokens = r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
         let acts = [answer(200, "", ACKNOWLEDGED), answer(200, "", tokens)];

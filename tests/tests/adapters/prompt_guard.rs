@@ -92,7 +92,7 @@ fn a_person_with_a_running_flow_is_not_prompted_again_until_it_is_over_or_droppe
 
 /// REQ-SEC-12b
 #[test]
-fn a_flow_that_is_cancelled_leaves_its_place_even_if_it_is_not_driven() {
+fn a_cancelled_flow_frees_its_place_even_if_it_is_not_driven() {
     each(|adapter| {
         let server = server();
         let config = config(&server.url(""), ClientAuth::None);

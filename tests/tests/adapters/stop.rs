@@ -84,7 +84,7 @@ impl Watch for StopsAnswered<'_> {
 
 /// The answer may be the only one there will ever be: it is saved before the drive stops.
 #[test]
-fn what_was_answered_is_saved_before_a_stop() {
+fn an_answer_is_saved_before_a_stop() {
     each(|adapter| {
         let server = Server::start([answer(200, "", ACKNOWLEDGED)]);
         let config = config(&server.url(""), ClientAuth::None);

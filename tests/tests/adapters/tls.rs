@@ -40,7 +40,7 @@ fn exchange(
 /// REQ-SEC-01b
 /// OPM-TLS-01
 #[test]
-fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
+fn an_untrusted_server_certificate_ends_the_connection_before_anything_is_sent() {
     each(|adapter| {
         for (certificate, problem) in [
             (Certificate::ForAnotherHost, CertificateProblem::WrongName),
@@ -64,7 +64,7 @@ fn a_certificate_that_does_not_verify_ends_it_before_anything_is_sent() {
 /// REQ-SEC-01a
 /// OPM-TLS-03
 #[test]
-fn a_given_ca_is_trusted_over_both_versions_and_the_newer_is_preferred() {
+fn a_configured_ca_is_trusted_in_both_tls_versions_and_the_newer_is_preferred() {
     each(|adapter| {
         for (versions, expected) in [
             (&[&TLS12][..], ProtocolVersion::TLSv1_2),
@@ -178,7 +178,7 @@ fn a_proxy_that_asks_for_the_client_certificate_sees_it_from_reqwest_only() {
 
 /// REQ-AUTH-26
 #[test]
-fn no_identity_is_shown_for_another_and_none_where_none_is_wanted() {
+fn a_client_certificate_is_presented_only_for_its_own_client_and_only_if_needed() {
     each(|adapter| {
         for versions in [&[&TLS12][..], &[&TLS13]] {
             let server = TlsServer::asking(Asks::Politely, Certificate::Good, versions);
@@ -232,7 +232,7 @@ fn a_certificate_that_the_server_refuses_leaves_the_request_unsent_in_both_versi
 ///
 /// REQ-AREQ-30a
 #[test]
-fn a_refusal_is_heard_however_early_the_server_closes() {
+fn a_refusal_is_read_even_if_the_server_closes_early() {
     each(|adapter| {
         let limit = Duration::from_secs(20);
         for versions in [&[&TLS12][..], &[&TLS13]] {
@@ -276,7 +276,7 @@ fn a_connection_that_is_dropped_without_an_alert_leaves_it_unknown_whether_the_r
 
 /// REQ-AUTH-24
 #[test]
-fn without_a_certificate_nothing_is_sent_that_needs_one() {
+fn no_request_that_needs_a_certificate_is_sent_without_one() {
     each(|adapter| {
         let server = TlsServer::asking(Asks::Politely, Certificate::Good, BOTH);
         let input = format!("{:?}", http(adapter, &server).perform(certified(&server)));
@@ -323,7 +323,7 @@ fn a_client_certificate_that_cannot_be_used_is_refused_when_it_is_given() {
 ///
 /// REQ-AREQ-33d
 #[test]
-fn a_request_that_got_too_late_while_its_connection_was_made_does_not_leave() {
+fn a_request_that_became_too_late_during_the_connect_is_not_sent() {
     each(|adapter| {
         for versions in [&[&TLS12][..], &[&TLS13]] {
             for (late, cancels) in [(89, false), (90, false), (86_400, false), (0, true)] {

@@ -26,7 +26,7 @@ fn every_client_authentication_polls_and_is_pinged() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn every_answer_of_a_person_ends_the_flow_as_it_should() {
+fn every_decision_of_a_person_leads_to_its_outcome() {
     let answers = [
         ("deny", Ends::Denied),
         ("never", Ends::Expired),
@@ -72,7 +72,7 @@ fn pushed_tokens_are_verified_and_bound_to_the_request() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn impostors_are_refused_before_anyone_is_asked() {
+fn impostors_are_refused_before_any_prompt() {
     let strange = |client| Case {
         deviates: Deviations { shows: Some("stranger"), ..NONE },
         ..case(client, "approve", Ends::Refused("invalid_client"))
@@ -94,7 +94,7 @@ fn impostors_are_refused_before_anyone_is_asked() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn signed_requests_are_taken_with_everything_in_them() {
+fn signed_requests_with_every_parameter_are_accepted() {
     let signed = Client::names(|name| name.starts_with("signed-") && name != "signed-wrong-key");
     let whole = Case {
         asks: |request| {
@@ -112,7 +112,7 @@ fn signed_requests_are_taken_with_everything_in_them() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn what_was_granted_is_told_also_where_it_is_less() {
+fn the_granted_scope_is_reported_even_if_it_is_smaller() {
     fn whole(request: AuthRequest) -> AuthRequest {
         request.scope("accounts").resource(ACCOUNTS).authorization_detail(payment())
     }
@@ -149,7 +149,7 @@ fn what_was_granted_is_told_also_where_it_is_less() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn trouble_after_the_prompt_is_an_unknown_outcome() {
+fn a_failure_after_the_prompt_is_an_unknown_outcome() {
     run([
         // The person was prompted, then the provider could not store the request and answered 500.
         case("key", "store-fails", Ends::Unknown("internal_error")),

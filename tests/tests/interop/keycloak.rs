@@ -35,7 +35,7 @@ fn every_client_authentication_ends_in_verified_claims() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
-fn every_answer_of_a_person_ends_the_flow_as_it_should() {
+fn every_decision_of_a_person_leads_to_its_outcome() {
     run([
         case("key", "approve-later", Ends::Verified),
         case("key", "deny", Ends::Denied),
@@ -50,7 +50,7 @@ fn every_answer_of_a_person_ends_the_flow_as_it_should() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
-fn its_own_fapi_policies_take_what_the_profile_sends() {
+fn the_fapi_policies_of_keycloak_accept_requests_of_the_profile() {
     run([
         case("fapi-jwt", "approve", Ends::Verified),
         case("fapi-jwt", "deny", Ends::Denied),
@@ -60,7 +60,7 @@ fn its_own_fapi_policies_take_what_the_profile_sends() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
-fn what_goes_wrong_ends_with_its_reason() {
+fn each_failure_is_reported_with_its_reason() {
     let deviating =
         |deviates, client| Case { deviates, ..case(client, "approve", Ends::Unreachable) };
     run([
@@ -82,7 +82,7 @@ fn what_goes_wrong_ends_with_its_reason() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop keycloak"]
-fn what_it_ignores_is_told_and_is_a_failure_where_that_is_wanted() {
+fn parameters_that_keycloak_ignores_are_reported_and_can_be_a_failure() {
     fn payment(request: AuthRequest) -> AuthRequest {
         let detail = AuthorizationDetail::new("payment").with("amount", 120);
         request.authorization_detail(detail).resource("https://accounts.example/")

@@ -31,7 +31,7 @@ fn every_client_authentication_and_algorithm_ends_in_verified_claims() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
-fn every_answer_of_a_person_ends_the_flow_as_it_should() {
+fn every_decision_of_a_person_leads_to_its_outcome() {
     let cases = [
         ("approve-later", Ends::Verified),
         ("deny", Ends::Denied),
@@ -43,7 +43,7 @@ fn every_answer_of_a_person_ends_the_flow_as_it_should() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
-fn a_ping_brings_the_outcome_at_once_also_one_that_overtakes_the_acknowledgement() {
+fn a_ping_leads_to_the_outcome_at_once_even_if_it_overtakes_the_acknowledgement() {
     let answers = [
         ("approve", Ends::Verified),
         ("approve-at-once", Ends::Verified),
@@ -58,7 +58,7 @@ fn a_ping_brings_the_outcome_at_once_also_one_that_overtakes_the_acknowledgement
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
-fn signed_requests_are_taken_in_every_algorithm_and_with_everything_in_them() {
+fn signed_requests_with_every_parameter_are_accepted_in_every_algorithm() {
     let signed = Client::names(|name| name.starts_with("signed-") && name != "signed-user-code");
     let whole = Case {
         asks: |request| {
@@ -104,7 +104,7 @@ fn certificates_authenticate_the_client_and_bind_its_tokens() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
-fn user_codes_are_sent_and_their_errors_told() {
+fn user_codes_are_sent_and_their_errors_reported() {
     let with = |client, ends, asks| Case { asks, ..case(client, "approve", ends) };
     let cases = ["user-code", "signed-user-code"].map(|client| {
         [
@@ -190,7 +190,7 @@ fn a_flow_survives_new_keys_of_the_provider() {
 /// Prints figures. Limits for them belong to the benchmarks.
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
-fn tokens_are_in_hand_soon_after_the_ping_was_sent() {
+fn tokens_arrive_soon_after_the_ping_was_sent() {
     for adapter in ADAPTERS {
         let client = Client::named("ping-*", adapter.name());
         let party = Party::new(&client, adapter, NONE);

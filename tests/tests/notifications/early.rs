@@ -116,7 +116,7 @@ fn a_lost_acknowledgement_leaves_ping_and_push_adrift_until_a_notification_names
 
 /// REQ-AREQ-30a
 #[test]
-fn a_flow_adrift_ends_with_an_unknown_outcome_and_asks_nothing_again() {
+fn a_flow_adrift_ends_with_an_unknown_outcome_and_repeats_no_request() {
     for (asked, lasts) in [(None, 600), (Some(90), 90)] {
         let mut request = AuthRequest::new(Hint::Login("somebody".into()));
         if let Some(seconds) = asked {
@@ -135,7 +135,7 @@ fn a_flow_adrift_ends_with_an_unknown_outcome_and_asks_nothing_again() {
 }
 
 #[test]
-fn an_acknowledgement_that_comes_late_ends_the_drifting() {
+fn a_late_acknowledgement_ends_the_state_adrift() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Push);
     case.advance(Duration::from_secs(31));
     assert!(matches!(case.poll(), Output::Wait(wait) if *wait.reason() == WaitReason::Adrift));
@@ -151,7 +151,7 @@ fn an_acknowledgement_that_comes_late_ends_the_drifting() {
 /// If the requested lifetime applies, it does so whenever the acknowledgement arrives, and after a
 /// restart.
 #[test]
-fn a_requested_expiry_that_counts_does_so_for_a_late_acknowledgement_too() {
+fn a_requested_expiry_also_applies_to_a_late_acknowledgement() {
     for (counts, is_late, is_restarted, lasts) in [
         (true, false, false, 60),
         (true, true, false, 60),
@@ -262,7 +262,7 @@ fn no_snapshot_makes_a_push_client_ask_for_tokens() {
 }
 
 #[test]
-fn a_wait_for_a_notification_says_so_after_a_restart_and_after_the_backstop_asked() {
+fn a_wait_for_a_notification_is_named_after_a_restart_and_after_the_backstop() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         let mut case = Case::acknowledged(mode);
         resume(&mut case, |_| ());

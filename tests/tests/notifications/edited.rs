@@ -160,7 +160,7 @@ fn goes_on(mut case: Case, mode: DeliveryMode, is_notified: bool, what: &str) {
 
 /// REQ-PUSH-19
 #[test]
-fn an_edited_snapshot_comes_to_its_end_and_leaves_out_no_check() {
+fn a_flow_from_an_edited_snapshot_ends_and_skips_no_check() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         for case in stages(mode) {
             for (what, edited) in edits(&saved(&case)) {
@@ -228,7 +228,7 @@ fn evidence_without_its_id_token_authenticates_no_person() {
 }
 
 #[test]
-fn a_push_is_not_taken_for_a_repetition() {
+fn a_different_push_is_not_treated_as_a_repetition() {
     let case = Case::acknowledged(DeliveryMode::Push);
     let mut case =
         resumed(&case, |saved| saved["phase"]["pending"]["grant"]["was_pinged"] = json!(true));

@@ -4,7 +4,7 @@ use super::*;
 
 /// REQ-PING-20
 #[test]
-fn a_ping_has_16_kib_and_a_wrong_token_is_found_before_its_size() {
+fn a_ping_has_at_most_16_kib_and_its_token_is_checked_first() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     let body = |length: usize| {
         let text = json!({"auth_req_id": ID, "more": ""}).to_string();
@@ -54,7 +54,7 @@ fn a_ping_is_answered_204_and_the_token_request_follows_at_once() {
 /// REQ-PING-19a
 /// OPM-PNG-08
 #[test]
-fn tokens_in_a_ping_are_never_taken_and_end_a_flow_that_waits() {
+fn tokens_in_a_ping_are_never_used_and_end_a_waiting_flow() {
     for member in ["access_token", "id_token", "refresh_token"] {
         let body = json!({"auth_req_id": ID, member: "smuggled"});
         let mut case = Case::acknowledged(DeliveryMode::Ping);
@@ -93,7 +93,7 @@ fn tokens_in_a_ping_are_never_taken_and_end_a_flow_that_waits() {
 /// REQ-PING-17
 /// OPM-PNG-13
 #[test]
-fn pings_repeated_in_one_wait_say_nothing_new_and_without_one_the_interval_counts() {
+fn repeated_pings_in_one_wait_have_no_further_effect() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let revision = case.flow.revision();

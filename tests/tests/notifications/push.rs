@@ -40,7 +40,7 @@ fn a_push_client_never_calls_the_token_endpoint_and_expires_after_its_grace() {
 
 /// REQ-PUSH-26
 #[test]
-fn a_push_is_taken_until_a_minute_after_the_deadline() {
+fn a_push_is_accepted_until_a_minute_after_the_deadline() {
     for (seconds, taken) in [(299, true), (359, true), (361, false)] {
         let mut case = Case::acknowledged(DeliveryMode::Push);
         case.advance(Duration::from_secs(seconds));
@@ -106,7 +106,7 @@ fn a_push_whose_id_token_is_not_bound_to_it_ends_the_flow_untrusted() {
 /// REQ-PUSH-24
 /// OPM-PSH-06
 #[test]
-fn a_pushed_error_ends_the_flow_as_what_it_says() {
+fn a_pushed_error_ends_the_flow_with_its_meaning() {
     for (code, name) in [
         ("access_denied", "denied"),
         ("expired_token", "expired"),
@@ -133,7 +133,7 @@ fn a_pushed_error_ends_the_flow_as_what_it_says() {
 /// REQ-META-01b
 /// REQ-PING-19c
 #[test]
-fn a_push_client_does_not_take_a_ping_for_a_result() {
+fn a_ping_is_not_a_result_for_a_push_client() {
     let mut case = Case::acknowledged(DeliveryMode::Push);
     assert_eq!(case.ping(), NotificationVerdict::Unusable);
     let Err(Failure::ProviderMisbehaved(why)) = case.verdict() else { panic!("it was a ping") };
@@ -165,7 +165,7 @@ const EDDSA: &str = concat!(
 /// REQ-PUSH-12
 /// REQ-PUSH-13
 #[test]
-fn the_hash_of_a_binding_follows_the_signature_of_the_id_token() {
+fn the_hash_of_a_binding_claim_follows_the_algorithm_of_the_id_token() {
     const ID: &str = "1c266114-a1be-4252-8ad1-04986c5b9ac1";
     const ACCESS: &str = "G5kXH2wHvUra0sHlDy1iTkDJgsgUO1bN";
     const REFRESH: &str = "4bwc0ESC_IAhflf-ACC_vjD_ltc11ne-8gFPfA2Kx16";

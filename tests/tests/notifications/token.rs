@@ -9,7 +9,7 @@ use super::*;
 /// REQ-FAPI-28
 /// OPM-REQ-09
 #[test]
-fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_bits() {
+fn every_request_has_a_unique_bearer_token_of_more_than_128_random_bits() {
     let (case, _) = Case::asked(DeliveryMode::Ping);
     assert!((22 + 43..=1024).contains(&case.token.len()));
     assert!(case.token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
@@ -41,7 +41,7 @@ fn every_request_hands_out_a_bearer_token_of_its_own_with_more_than_128_random_b
 /// REQ-SEC-05a
 /// REQ-AREQ-16
 #[test]
-fn ten_thousand_tokens_are_ten_thousand_different_ones() {
+fn ten_thousand_tokens_are_all_different() {
     let config = config(DeliveryMode::Ping, Policy::default());
     let mut seen = std::collections::HashSet::new();
     for number in 0..10_000_u32 {
@@ -83,7 +83,7 @@ fn the_token_is_in_the_snapshot_before_the_request_leaves() {
 
 /// REQ-AERR-19
 #[test]
-fn after_a_refusal_nothing_answers_to_the_token_any_more() {
+fn the_token_of_a_refused_request_is_not_accepted() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
     case.answer(ticket, 400, r#"{"error":"unknown_user_id"}"#);
     assert!(case.flow.spent_key().is_none());
@@ -282,7 +282,7 @@ fn an_authentic_push_that_cannot_be_used_ends_the_flow_with_its_reason() {
 /// REQ-PING-09
 /// OPM-PNG-14
 #[test]
-fn a_ping_says_nothing_about_success() {
+fn a_ping_does_not_imply_success() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, ticket) = case.next_request().unwrap();
@@ -380,7 +380,7 @@ fn a_provider_may_be_allowed_to_leave_two_bindings_out_but_not_to_get_them_wrong
 }
 
 #[test]
-fn nothing_of_a_notification_or_its_key_shows_in_debug() {
+fn debug_shows_nothing_of_a_notification_or_its_key() {
     let mut case = Case::acknowledged(DeliveryMode::Push);
     let body = push(case.now);
     let call = case.call(&case.token, "application/json", &body.to_string());
@@ -395,7 +395,7 @@ fn nothing_of_a_notification_or_its_key_shows_in_debug() {
 }
 
 #[test]
-fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_is_evicted() {
+fn expired_spent_keys_are_removed_and_the_first_to_expire_is_evicted() {
     // Flows with different tokens that end at once; each deadline is one second later than the
     // previous one.
     let ended = |number: u8| {
@@ -450,7 +450,7 @@ fn spent_keys_are_forgotten_when_their_time_is_up_and_the_first_to_end_is_evicte
 ///
 /// REQ-POLL-03
 #[test]
-fn a_notification_with_an_older_reading_of_the_clock_makes_no_request_early() {
+fn a_notification_with_an_older_time_causes_no_early_request() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     assert_eq!(case.ping(), NotificationVerdict::Accepted);
     let (_, ticket) = case.next_request().unwrap();

@@ -65,7 +65,7 @@ fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
 /// OPM-ACK-05
 /// OPM-ACK-06
 #[test]
-fn a_refusal_of_the_authentication_request_is_told_with_its_code_and_not_tried_again() {
+fn a_refused_authentication_request_is_reported_with_its_code_and_not_retried() {
     let codes = [
         "unknown_user_id",
         "expired_id_token_hint",
@@ -101,7 +101,7 @@ fn a_refusal_of_the_authentication_request_is_told_with_its_code_and_not_tried_a
 /// OPM-ACK-07
 /// OPM-ACK-08
 #[test]
-fn an_interval_that_is_absent_or_odd_never_makes_polls_faster_than_five_seconds() {
+fn an_absent_or_unusual_interval_never_leads_to_polls_faster_than_five_seconds() {
     let mut rows = vec![plain("absent")];
     for raw in ["0", "-3", "null", "\"three\"", "true", "[]", "1e400"] {
         rows.push(ack(
@@ -155,7 +155,7 @@ fn an_unusable_lifetime_is_refused_and_a_huge_one_does_not_overflow() {
 /// OPM-ACK-13
 /// OPM-ACK-15
 #[test]
-fn unusual_and_legal_acknowledgements_are_taken() {
+fn unusual_but_valid_acknowledgements_are_accepted() {
     run(vec![
         ack("charset", Amendment::new().media_type("application/json;charset=UTF-8")),
         ack("upper case", Amendment::new().media_type("APPLICATION/JSON")),
@@ -186,7 +186,7 @@ fn unusual_and_legal_acknowledgements_are_taken() {
 /// OPM-ACK-16
 /// OPM-ACK-18
 #[test]
-fn an_authentication_request_is_sent_once_whatever_comes_back() {
+fn an_authentication_request_is_sent_once_for_every_response() {
     let every = |act| Script::new().every(Endpoint::Backchannel, act);
     let tiny = |mut policy: Policy| {
         policy.authentication_timeout = Duration::from_millis(200);
@@ -212,7 +212,7 @@ fn an_authentication_request_is_sent_once_whatever_comes_back() {
 /// OPM-ACK-19
 /// REQ-AERR-17
 #[test]
-fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcome() {
+fn an_ambiguous_5xx_to_the_authentication_request_is_an_unknown_outcome() {
     let error = |status, code: &str| ScriptedAnswer::error(status, code);
     let mut rows = Vec::new();
     for (status, code) in [
@@ -253,7 +253,7 @@ fn a_5xx_that_does_not_tell_whether_the_person_was_prompted_is_an_unknown_outcom
 /// OPM-ACK-17
 /// REQ-SEC-09
 #[test]
-fn a_redirect_of_any_endpoint_is_not_followed_and_the_other_host_sees_nothing() {
+fn a_redirect_of_any_endpoint_is_not_followed() {
     let elsewhere = Elsewhere::new();
     let mut rows = Vec::new();
     for status in [301, 302, 303, 307, 308] {

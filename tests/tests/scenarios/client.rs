@@ -51,7 +51,7 @@ fn id_tokens_of_every_algorithm_are_verified() {
 /// OPM-REQ-08
 /// OPM-REQ-14
 #[test]
-fn requests_are_what_the_provider_demands() {
+fn requests_satisfy_the_checks_of_the_provider() {
     let base = || AuthRequest::new(Hint::Login("approve".into()));
     run(vec![
         plain("scopes").request(move || base().scope("profile").scope("email")).check(|provider, _| {

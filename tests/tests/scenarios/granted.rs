@@ -37,7 +37,7 @@ fn three(granting: impl Fn() -> Scenario, is_granted: bool) -> Vec<Scenario> {
 }
 
 #[test]
-fn what_was_asked_for_and_not_granted_is_told_and_can_be_a_failure() {
+fn a_request_not_granted_in_full_is_reported_and_can_be_a_failure() {
     let details = |amount: &str| {
         Amendment::new()
             .set("authorization_details", json!([{"type": "payment", "amount": amount}]))
@@ -76,7 +76,7 @@ fn what_was_asked_for_and_not_granted_is_told_and_can_be_a_failure() {
 /// A malformed scope counts as absent in the result (ruling 33), which would mean that everything was
 /// granted.
 #[test]
-fn a_scope_that_cannot_be_read_grants_nothing_where_a_difference_is_a_failure() {
+fn an_unreadable_scope_grants_nothing_if_a_difference_is_a_failure() {
     let mut rows = Vec::new();
     for scope in [json!(["openid"]), json!([]), json!({}), json!(5)] {
         let token_response =
@@ -91,7 +91,7 @@ fn a_scope_that_cannot_be_read_grants_nothing_where_a_difference_is_a_failure() 
 }
 
 #[test]
-fn what_is_not_granted_is_told_in_every_mode() {
+fn values_not_granted_are_reported_in_every_mode() {
     let mut rows = Vec::new();
     for mode in MODES {
         rows.extend(three(|| plain(format!("{mode:?}")).mode(mode).request(payment), false));
@@ -101,7 +101,7 @@ fn what_is_not_granted_is_told_in_every_mode() {
 
 /// With Idura the details say how the user is asked.
 #[test]
-fn details_that_only_shape_the_prompt_are_not_missed() {
+fn details_that_only_affect_the_prompt_are_not_reported_as_missing() {
     let call = || {
         let person = providers::idura::SwedishPersonalNumber::parse("196802020575")
             .expect("a personal number");

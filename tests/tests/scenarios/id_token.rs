@@ -80,7 +80,7 @@ fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
 /// OPM-IDT-04
 /// OPM-IDT-19
 #[test]
-fn id_tokens_with_an_audience_list_or_without_optional_claims_are_taken() {
+fn id_tokens_with_an_audience_list_or_without_optional_claims_are_accepted() {
     run(vec![
         id_token("aud list", IdTokenEdit::array("aud", &[])),
         id_token("no at_hash", IdTokenEdit::remove("at_hash")),

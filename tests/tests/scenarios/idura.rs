@@ -61,7 +61,7 @@ fn second(name: &str, answer: ScriptedAnswer) -> Scenario {
 }
 
 #[test]
-fn acknowledgements_as_idura_writes_them_are_taken() {
+fn acknowledgements_in_the_form_of_idura_are_accepted() {
     run(vec![
         row("01 no interval", Script::new()),
         row("02 interval 3", Script::new().acknowledgement(Amendment::new().set("interval", 3))),
@@ -76,7 +76,7 @@ fn acknowledgements_as_idura_writes_them_are_taken() {
 }
 
 #[test]
-fn polls_at_idura_end_as_the_person_and_the_provider_say() {
+fn polls_at_idura_lead_to_the_outcome_of_the_person_and_the_provider() {
     let nth = |act| Script::new().nth(Endpoint::Token, 2, act);
     let pending = ScriptedAnswer::error(400, "authorization_pending");
     let more = json!({"error": "access_denied", "error_description": "no", "trace": {"id": 7}, "more": [1]});
@@ -103,7 +103,7 @@ fn polls_at_idura_end_as_the_person_and_the_provider_say() {
 }
 
 #[test]
-fn tokens_of_idura_are_for_the_person_and_the_eid_that_were_asked() {
+fn tokens_of_idura_must_be_for_the_requested_person_and_eid() {
     let edit = |name: &str, edit: IdTokenEdit| row(name, Script::new().id_token(edit));
     let encrypted = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.AAAA.AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA";
     let mut urn = row("12 Basic with a URN", Script::new()).auth(Auth::Basic);
@@ -158,7 +158,7 @@ fn use_of_the_page(
 
 /// The page does not say which eID is for which use. Here each eID has one use.
 #[test]
-fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
+fn the_three_documented_uses_of_idura_end_in_the_requested_authentication() {
     let till = || {
         idura::FreeForm::freja_id(LoginHint::new("sub:ssn:196802020575"))
             .eid_check(Check::Require)
@@ -254,7 +254,7 @@ fn the_three_uses_of_the_page_end_in_the_authentication_that_was_asked_for() {
 
 /// Two clones of a virtual machine have the same entropy, so the second uses a `jti` again: case 11.
 #[test]
-fn a_jti_that_the_provider_knows_is_refused_once_and_for_all() {
+fn a_replayed_jti_ends_the_flow_as_refused() {
     let row = row("11 replayed jti", Script::new())
         .client(|builder| builder.assertion_lifetime(Duration::from_secs(300)))
         .ends("refused 401 invalid_client", polls(4).keys(1).prompts(2))

@@ -14,7 +14,7 @@ use crate::{APPROVED, AUTH_REQ_ID, row, third, tokens};
 /// REQ-TOK-10
 /// REQ-IDT-30b
 #[test]
-fn odd_optional_members_lose_no_approved_login_and_are_reported() {
+fn malformed_optional_members_lose_no_approved_login_and_are_reported() {
     let reports = |row: Scenario, expected: &'static [Deviation]| {
         row.check(move |_: &Provider, found: Option<&Authentication>| {
             let found: Vec<_> = found.expect("authenticated").deviations().collect();
@@ -65,7 +65,7 @@ fn odd_optional_members_lose_no_approved_login_and_are_reported() {
 /// REQ-AERR-01b
 /// REQ-AERR-02
 #[test]
-fn errors_that_are_not_quite_those_of_the_specification_mean_what_they_say() {
+fn errors_that_deviate_from_the_specification_keep_their_meaning() {
     let denied = r#"{"error":"access_denied","error_description":"no"}"#;
     let latin_1 = b"{\"error\":\"access_denied\",\"error_description\":\"Nej, \xe5nej\"}";
     let ends = |name: &str, media_type: &str, body: &[u8]| {

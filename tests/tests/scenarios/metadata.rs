@@ -71,7 +71,7 @@ fn metadata_below_a_path_and_without_browser_members_is_accepted() {
 /// OPM-DSC-10
 /// OPM-DSC-11
 #[test]
-fn key_sets_with_strange_company_still_verify() {
+fn key_sets_with_unusable_keys_still_verify() {
     let strange = vec![
         json!({"kty": "AKP", "alg": "ML-DSA-65", "kid": "pq", "pub": "AAAA"}),
         json!({"kty": "EC", "crv": "P-999", "kid": "curve", "x": "AA", "y": "AA"}),
@@ -95,7 +95,7 @@ fn key_sets_with_strange_company_still_verify() {
 /// OPM-DSC-12
 /// OPM-DSC-13
 #[test]
-fn keys_that_change_are_fetched_again_and_unavailable_keys_end_without_tokens() {
+fn changed_keys_are_fetched_again_and_no_tokens_are_returned_without_keys() {
     let every = |act| Script::new().every(Endpoint::KeySet, act);
     let misbehaved = |fault: Fault| format!("provider_misbehaved key_set: {fault}");
     let labelled = |label| every(Act::Amend(Amendment::new().media_type(label)));

@@ -161,7 +161,7 @@ fn calm(row: Scenario, n: usize) -> Scenario {
 /// OPM-PSH-03
 /// OPM-PSH-08
 #[test]
-fn whatever_happens_in_any_mode_ends_as_it_should_and_breaks_no_rule() {
+fn every_outcome_in_every_mode_is_as_expected_and_breaks_no_rule() {
     let mut excused = Vec::new();
     let mut rows = Vec::new();
     for mode in MODES {

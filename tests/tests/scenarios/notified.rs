@@ -82,7 +82,7 @@ fn a_ping_leads_to_one_token_request_at_once_and_then_the_interval_counts() {
 /// OPM-PNG-11
 /// OPM-PNG-12
 #[test]
-fn a_call_that_is_not_a_ping_of_this_request_is_refused_and_starts_nothing() {
+fn a_call_that_is_not_a_ping_of_this_request_is_refused() {
     let mut rows = Vec::new();
     for bearer in [
         Bearer::Appended,
@@ -127,7 +127,7 @@ fn a_call_that_is_not_a_ping_of_this_request_is_refused_and_starts_nothing() {
 /// OPM-PNG-08
 /// OPM-PNG-10
 #[test]
-fn an_unusual_ping_is_taken_and_delivers_nothing() {
+fn an_unusual_ping_is_accepted_and_delivers_no_tokens() {
     let more = Amendment::new().set("token_type", "Bearer").set("deep", json!([{"a": null}]));
     let bearer = |bearer| edited(NotificationEdit::Bearer(bearer));
     run(vec![
@@ -148,7 +148,7 @@ fn an_unusual_ping_is_taken_and_delivers_nothing() {
 ///
 /// REQ-PING-19a
 #[test]
-fn tokens_that_are_pushed_to_a_client_that_is_pinged_end_the_flow_with_the_reason() {
+fn tokens_pushed_to_a_ping_client_end_the_flow_with_the_reason() {
     let ended = |name, member: &'static str, value: &'static str| {
         let smuggled = Amendment::new().set(member, value);
         waits(ping(name, Script::new().payload(smuggled)))
@@ -167,7 +167,7 @@ fn tokens_that_are_pushed_to_a_client_that_is_pinged_end_the_flow_with_the_reaso
 
 /// OPM-PNG-06
 #[test]
-fn without_a_ping_the_rules_of_polling_hold() {
+fn the_rules_of_polling_apply_without_a_ping() {
     let withheld = |code| {
         let answer = Act::Answer(ScriptedAnswer::error(400, code));
         edited(NotificationEdit::Withhold).nth(Endpoint::Token, 1, answer)
@@ -225,7 +225,7 @@ fn a_ping_during_a_token_request_overlaps_nothing_and_redeems_once() {
 /// REQ-PING-10
 /// REQ-PUSH-26
 #[test]
-fn a_late_notification_is_known_for_a_minute_and_then_no_more() {
+fn a_late_notification_is_recognised_for_a_minute() {
     let late = |by| {
         edited(NotificationEdit::At(Moment::Expired)).nth(
             Endpoint::Notification,
@@ -287,7 +287,7 @@ fn a_push_is_acknowledged_verified_and_delivered_once() {
 /// OPM-PSH-04
 /// OPM-PSH-07
 #[test]
-fn pushed_tokens_that_nothing_binds_to_this_request_are_discarded() {
+fn pushed_tokens_without_a_binding_to_this_request_are_discarded() {
     let rt_hash = "urn:openid:params:jwt:claim:rt_hash";
     let wrong = "AAAAAAAAAAAAAAAAAAAAAA";
     let untrusted = |check: &str, fetches, script| {

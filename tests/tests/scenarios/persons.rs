@@ -180,7 +180,7 @@ fn accepted(row: Scenario, number: &'static str, person: Person) -> Scenario {
 }
 
 #[test]
-fn another_number_is_another_person_whichever_way_the_request_was_built() {
+fn another_national_id_is_refused_however_the_request_was_built() {
     let mut rows = Vec::new();
     for way in ways() {
         // Another last digit; a person of the other country.
@@ -239,7 +239,7 @@ fn the_same_swedish_person_in_another_spelling_is_the_same_person() {
 }
 
 #[test]
-fn another_eid_is_refused_whichever_way_the_request_was_built() {
+fn another_eid_is_refused_however_the_request_was_built() {
     let mut rows = Vec::new();
     for way in ways() {
         for claim in ["authenticationtype", "acr"] {
@@ -253,7 +253,7 @@ fn another_eid_is_refused_whichever_way_the_request_was_built() {
 }
 
 #[test]
-fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
+fn an_ambiguous_national_id_is_not_sent() {
     let mut rows = Vec::new();
     for number in [
         "",
@@ -280,7 +280,7 @@ fn a_number_that_could_be_read_in_two_ways_is_not_sent() {
 
 /// ID-24: the rules of an eID for binding messages belong to the configuration, too.
 #[test]
-fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_request_was_built() {
+fn a_binding_message_that_the_eid_refuses_is_not_sent_however_the_request_was_built() {
     const NONE: &str = "request: binding_message cannot be sent: Norwegian BankID accepts none; its acknowledgement contains two words to read to the person";
     const ONE: &str = "request: binding_message cannot be sent: Swedish BankID requires one";
     let mut rows = Vec::new();
@@ -316,7 +316,7 @@ fn a_binding_message_that_the_eid_does_not_take_is_not_sent_whichever_way_the_re
 }
 
 #[test]
-fn who_is_named_otherwise_is_told_too() {
+fn the_compared_person_is_reported_for_other_hints_too() {
     let generic = |name: &str, request: fn() -> AuthRequest, person| {
         Scenario::new(name, Script::new())
             .request(request)

@@ -93,7 +93,7 @@ fn pending_forever_ends_at_the_deadline() {
 /// OPM-POL-13
 /// OPM-POL-15
 #[test]
-fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() {
+fn a_failing_token_endpoint_is_not_asked_again_before_the_interval() {
     let second = |act| Script::new().nth(Endpoint::Token, 2, act);
     let answer = |answer| second(Act::Answer(answer));
     let calm = |row: Scenario, second: u128| {
@@ -164,7 +164,7 @@ fn a_token_endpoint_in_trouble_is_asked_again_not_before_the_interval_is_over() 
 
 /// OPM-POL-30
 #[test]
-fn no_wait_the_provider_asks_for_loses_a_login() {
+fn no_delay_requested_by_the_provider_loses_a_login() {
     let asked = |seconds: u64| Amendment::new().set("interval", seconds);
     let first =
         |name: &str, answer| row(name, Script::new().nth(Endpoint::Token, 1, Act::Answer(answer)));
@@ -225,7 +225,7 @@ fn no_wait_the_provider_asks_for_loses_a_login() {
 
 /// OPM-POL-31
 #[test]
-fn a_deadline_that_comes_without_usable_answers_leaves_the_outcome_unknown() {
+fn the_outcome_is_unknown_at_the_deadline_without_usable_answers() {
     let every = |act| Script::new().every(Endpoint::Token, act);
     let mut rows = Vec::new();
     for (status, code) in [
@@ -250,7 +250,7 @@ fn a_deadline_that_comes_without_usable_answers_leaves_the_outcome_unknown() {
 
 /// REQ-POLL-11
 #[test]
-fn tokens_whose_answer_was_lost_are_told_as_lost_and_not_as_refused() {
+fn tokens_whose_answer_was_lost_are_reported_as_lost_and_not_as_refused() {
     let lost = |act| Script::new().nth(Endpoint::Token, 3, act);
     let tampered = |status| {
         Script::new()
@@ -289,7 +289,7 @@ fn a_long_poll_is_waited_for_and_the_interval_counts_from_its_answer() {
 /// OPM-POL-26
 /// OPM-POL-29
 #[test]
-fn token_answers_that_cannot_be_used_are_the_end() {
+fn unusable_token_responses_end_the_flow() {
     let misbehaved = |fault: &str| format!("provider_misbehaved token: {fault}");
     let ends = |row: Scenario, fault: &str| row.ends(&misbehaved(fault), polls(3));
     let status = "its status is not expected here, and no error code explains it";
@@ -337,7 +337,7 @@ fn token_answers_that_cannot_be_used_are_the_end() {
 /// OPM-POL-24
 /// OPM-POL-25
 #[test]
-fn unusual_token_answers_are_taken_as_they_are() {
+fn unusual_token_responses_are_accepted_unchanged() {
     let refresh = "a b+c%20:@~/=\"";
     let mut rows = vec![
         tokens("bEaReR", Amendment::new().set("token_type", "bEaReR")),

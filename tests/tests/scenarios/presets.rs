@@ -48,7 +48,7 @@ const INVALID_REQUEST: &str = "refused 400 invalid_request";
 const UNSIGNED: &str = "config: missing backchannel_authentication_request_signing_alg";
 
 #[test]
-fn binding_messages_are_what_the_provider_takes() {
+fn binding_messages_follow_the_rules_of_each_provider() {
     const HUNDRED_AND_ONE: &str = "1234567890123456789012345678901234567890123456789012345678901234567890\
         1234567890123456789012345678901";
     let mut rows = Vec::new();
@@ -68,7 +68,7 @@ fn binding_messages_are_what_the_provider_takes() {
 }
 
 #[test]
-fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
+fn auth0_requires_a_message_and_the_client_id_and_omits_token_type() {
     const MISBEHAVED: &str = "provider_misbehaved token: token_type is missing";
     let auth0 = providers::AUTH0;
     let silent = || AuthRequest::new(Hint::Login("approve".into()));
@@ -85,7 +85,7 @@ fn auth0_wants_a_message_and_the_client_id_and_says_no_token_type() {
 }
 
 #[test]
-fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
+fn camara_requires_the_called_endpoint_as_the_audience() {
     let camara = providers::CAMARA;
     // The endpoints are discovered and have the origin of the issuer.
     let called =
@@ -105,7 +105,7 @@ fn camara_wants_whatever_is_signed_to_name_the_endpoint_that_is_called() {
 
 /// The test provider does what was observed with a real Keycloak.
 #[test]
-fn keycloak_has_one_acr_for_all_and_a_lifetime_longer_than_the_prompt() {
+fn keycloak_returns_one_acr_and_grants_a_lifetime_longer_than_the_prompt() {
     let keycloak = providers::KEYCLOAK;
     let asking = || saying("W4SCT")().acr_values(["gold"]);
     let always_1 = |row: Scenario| {
@@ -150,7 +150,7 @@ fn keycloak_has_one_acr_for_all_and_a_lifetime_longer_than_the_prompt() {
 /// A header field of the configuration is sent to every endpoint. A field of a request replaces it at
 /// that endpoint.
 #[test]
-fn header_fields_go_where_they_are_meant_for() {
+fn header_fields_are_sent_only_to_their_endpoint() {
     let row = plain("headers")
         .client(|builder| builder.header("X-Gateway", "all").header("X-Trace", "client"))
         .request(|| saying("W4SCT")().header("x-trace", "request"))
@@ -194,7 +194,7 @@ fn a_provider_s_own_word_for_bearer_is_an_option() {
 }
 
 #[test]
-fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
+fn okta_requires_another_lifetime_parameter_and_assertions_for_the_endpoint() {
     let okta = providers::OKTA;
     let soon = || {
         AuthRequest::new(Hint::Login("never".into()))
@@ -218,7 +218,7 @@ fn okta_wants_the_lifetime_by_another_name_and_assertions_for_the_endpoint() {
 }
 
 #[test]
-fn some_providers_take_signed_requests_only() {
+fn some_providers_accept_signed_requests_only() {
     let mut rows = Vec::new();
     for preset in [providers::PINGAM, providers::CONNECTID] {
         rows.push(with(preset).auth(Auth::Key(JwsAlgorithm::Ps256)).signed(JwsAlgorithm::Ps256));
@@ -236,7 +236,7 @@ fn some_providers_take_signed_requests_only() {
 }
 
 #[test]
-fn pingfederate_wants_the_client_id_in_the_body_and_in_the_signed_request() {
+fn pingfederate_requires_the_client_id_in_the_body_and_in_the_signed_request() {
     let pingfederate = providers::PINGFEDERATE;
     let signed = |row: Scenario| row.signed(JwsAlgorithm::Es256);
     run(vec![
@@ -250,7 +250,7 @@ fn pingfederate_wants_the_client_id_in_the_body_and_in_the_signed_request() {
 }
 
 #[test]
-fn idpyoidc_says_pending_in_its_own_words_and_scope_as_a_list() {
+fn idpyoidc_uses_its_own_pending_error_and_a_scope_array() {
     let idpyoidc = providers::IDPYOIDC;
     run(vec![
         with(idpyoidc).check(|_, found| {
@@ -262,7 +262,7 @@ fn idpyoidc_says_pending_in_its_own_words_and_scope_as_a_list() {
 }
 
 #[test]
-fn the_broker_of_signaturgruppen_wants_the_grant_type_at_once() {
+fn the_signaturgruppen_broker_requires_the_grant_type_in_the_first_request() {
     let broker = providers::SIGNATURGRUPPEN;
     run(vec![with(broker), without(broker).ends("refused 400 unsupported_grant_type", polls(0))]);
 }
@@ -289,7 +289,7 @@ fn the_endpoints_of_idura_are_known() {
 }
 
 #[test]
-fn every_preset_has_a_provider_here_and_a_line_in_the_docs() {
+fn every_preset_has_a_simulated_provider_a_scenario_and_documentation() {
     let page = include_str!("../../../docs/providers.md");
     let rows = include_str!("presets.rs");
     let mut missing = String::new();

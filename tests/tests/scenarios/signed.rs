@@ -74,7 +74,7 @@ fn the_notification_token_is_fresh_long_and_absent_in_poll_mode() {
 /// OPM-REQ-06
 /// OPM-REQ-12
 #[test]
-fn fapi_ciba_is_kept_with_keys_and_with_certificates() {
+fn flows_under_fapi_ciba_follow_the_profile_with_keys_and_certificates() {
     use JwsAlgorithm::{Es256, Ps256};
     let mut rows = Vec::new();
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping] {
@@ -98,7 +98,7 @@ fn fapi_ciba_is_kept_with_keys_and_with_certificates() {
 }
 
 #[test]
-fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() {
+fn a_user_code_is_sent_if_set_and_a_wrong_one_is_reported() {
     let coded = |name: &str, code: Option<&'static str>| -> Scenario {
         plain(name)
             .registered(|client| client.user_code())
@@ -136,7 +136,7 @@ fn a_user_code_is_sent_when_it_is_given_and_what_comes_of_a_wrong_one_is_told() 
 
 /// OPM-REQ-15
 #[test]
-fn what_a_profile_forbids_in_a_binding_message_the_core_passes_on_as_it_is() {
+fn a_url_in_a_binding_message_is_sent_unchanged() {
     let message = "See https://bank.example/consents/7";
     let request = move || AuthRequest::new(Hint::Login("approve".into())).binding_message(message);
     run(vec![plain("a URL in a binding message").request(request).check(move |provider, _| {

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn java_says_its_version() {
+    fn the_java_version_is_read() {
         assert_eq!(major("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime"), Some(17));
         assert_eq!(major("java version \"21\" 2023-09-19"), Some(21));
         assert_eq!(major("java version \"1.8.0_392\""), Some(1));

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_a_few_places_and_its_longest_silent_connection_gives_way() {
+    fn an_address_has_few_connections_and_its_longest_silent_one_is_evicted() {
         let places = Places::default();
         let mut held: Vec<Place> = (0..AN_ADDRESS).map(|_| places.take(v4(1)).unwrap()).collect();
         held[0].is_known();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_do_not_keep_a_new_one_out() {
+    fn many_addresses_do_not_block_a_new_one() {
         let places = Places::default();
         let held: Vec<Place> = (0..=u8::MAX).filter_map(|last| places.take(v4(last))).collect();
         assert_eq!(held.len(), 256);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_who_are_known_never_give_way() {
+    fn authenticated_callers_are_never_evicted() {
         let places = Places::default();
         let held: Vec<Place> = (0..AN_ADDRESS).map(|_| places.take(v4(1)).unwrap()).collect();
         held.iter().for_each(Place::is_known);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_has_one_ipv6_network_however_many_addresses_it_has() {
+    fn all_ipv6_addresses_of_one_network_count_as_one_host() {
         let address = |network: u16, host: u16| {
             Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host).into()
         };
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_borne_for_three_seconds_and_a_request_that_is_heard_for_longer() {
+    async fn a_silent_connection_has_three_seconds_and_one_that_sends_has_longer() {
         let places = Places::default();
         let (silent, heard) = (places.take(v4(1)).unwrap(), places.take(v4(2)).unwrap());
         heard.is_heard();

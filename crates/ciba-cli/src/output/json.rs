@@ -251,7 +251,7 @@ mod tests {
 
     /// REQ-AERR-15
     #[test]
-    fn invisible_characters_are_escaped_and_keep_their_meaning() {
+    fn invisible_characters_are_escaped_without_changing_the_value() {
         #[derive(Serialize)]
         struct Hidden<'a> {
             text: &'a str,
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_core_begins_with_its_name_and_has_the_time() {
+    fn an_event_starts_with_its_name_and_has_the_time() {
         let line = written(&Stamped { event: &Event::Notified, at: Timestamp::EPOCH });
         assert_eq!(line, r#"{"event":"notified","at":"1970-01-01T00:00:00.000Z"}"#);
     }

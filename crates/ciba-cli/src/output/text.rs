@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_receipt_says_how_old_it_is() {
+    fn an_old_authentication_is_printed_with_its_age() {
         let at = Timestamp::from_unix_secs(1_893_456_000);
         for (seconds, ago) in [
             (0, ""),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_times_of_a_wait_do_not_contradict_each_other() {
+    fn the_printed_times_of_a_wait_are_consistent() {
         assert_eq!(times(true, 5, Some(115)), "next request in 5 s, 115 s left");
         assert_eq!(times(true, 5, None), "next request in 5 s");
         // Push: the wait ends a minute after the person's time.

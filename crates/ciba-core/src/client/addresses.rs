@@ -87,7 +87,7 @@ mod tests {
 
     /// REQ-SEC-10
     #[test]
-    fn a_document_leads_to_no_internal_address_unless_allowed() {
+    fn metadata_cannot_name_an_internal_address_unless_allowed() {
         const ISSUER: &str = "https://op.example";
         assert_eq!(findings(builder(ISSUER, &document(ISSUER))), Vec::<&str>::new());
         for host in
@@ -110,7 +110,7 @@ mod tests {
 
     /// REQ-SEC-10
     #[test]
-    fn the_issuers_own_host_and_configured_endpoints_are_the_callers_word() {
+    fn the_host_of_the_issuer_and_configured_endpoints_may_be_internal() {
         for issuer in
             ["https://10.1.2.3:8443/realms/a", "http://127.0.0.1:9000", "https://[fd00::1]"]
         {

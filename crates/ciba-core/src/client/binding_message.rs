@@ -121,7 +121,7 @@ mod tests {
     use super::BindingMessageRule;
 
     #[test]
-    fn a_message_is_what_the_provider_takes_or_is_not_sent() {
+    fn a_binding_message_outside_the_rules_of_the_provider_is_refused() {
         const RULE: BindingMessageRule = BindingMessageRule::ANY;
         for (rule, taken, refused) in [
             (RULE, [None, Some("Överföring 12:30 <b>")].as_slice(), [].as_slice()),

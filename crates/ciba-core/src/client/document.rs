@@ -337,7 +337,7 @@ mod tests {
     /// REQ-META-01a
     /// REQ-META-25
     #[test]
-    fn what_is_to_be_registered_is_read_back() {
+    fn a_written_registration_is_read_back() {
         let secret = || ClientSecret::new("a secret of thirty-two octets and more");
         let url = || Url::parse("https://client.example/notify").unwrap();
         let key = Some((JwsAlgorithm::Es256, Some("key-1".into())));
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_with_a_registration_is_named() {
+    fn every_error_in_a_registration_is_reported() {
         for (json, member) in [
             ("[]", "the registration"),
             (r#"{"client_id":"a","client_id":"b"}"#, "the registration"),

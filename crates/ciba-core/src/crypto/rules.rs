@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn small_order_is_all_that_is_refused_among_canonical_points_of_the_curve() {
+    fn among_canonical_points_only_those_of_small_order_are_refused() {
         for mut x in SMALL_ORDER {
             for _ in 0..2 {
                 assert!(ed25519_point(&x).is_err());
@@ -208,7 +208,7 @@ mod tests {
     proptest! {
         /// REQ-JWKS-14b
         #[test]
-        fn a_point_is_on_the_curve_as_an_independent_decoder_says(x: [u8; 32]) {
+        fn an_independent_decoder_agrees_which_points_are_on_the_curve(x: [u8; 32]) {
             prop_assert_eq!(ed25519_point(&x).is_ok(), independent(&x));
         }
     }

@@ -266,7 +266,7 @@ mod tests {
     /// REQ-PING-03
     /// OPM-PNG-12
     #[test]
-    fn every_reply_has_its_status_and_no_body_to_tell_more() {
+    fn every_verdict_has_its_status_and_no_body() {
         assert_eq!(
             NotificationVerdict::Unauthorized.reply().header,
             Some(("www-authenticate", "Bearer"))

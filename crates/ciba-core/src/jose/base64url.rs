@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_writes() {
+    fn base64url_is_read_back() {
         for bytes in [&b""[..], b"f", b"fo", b"foo", b"foob", &[0xff, 0xfe, 0xfb]] {
             assert_eq!(decode(encode(bytes)).as_deref(), Some(bytes));
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_every_second_spelling() {
+    fn a_second_spelling_of_the_same_bytes_is_refused() {
         for (text, why) in [
             ("Zg==", "padding"),
             ("Zg=", "padding"),

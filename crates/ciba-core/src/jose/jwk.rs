@@ -284,7 +284,7 @@ mod tests {
 
     /// REQ-JWKS-22
     #[test]
-    fn thumbprints_of_appendix_b_5_and_of_rfc_7638() {
+    fn the_thumbprints_of_appendix_b_5_and_rfc_7638_match() {
         for (jwk, expected) in [
             (
                 concat!(
@@ -314,7 +314,7 @@ mod tests {
 
     /// REQ-META-15
     #[test]
-    fn a_written_public_key_is_read_again_and_holds_nothing_else() {
+    fn a_written_public_key_is_read_back_and_has_no_other_members() {
         let x = [7_u8; 32];
         let text = write_public(PublicKey::Ed25519 { x: &x }, JwsAlgorithm::EdDsa, "a\"b");
         let value: Value = serde_json::from_str(&text).unwrap();

@@ -164,14 +164,14 @@ mod tests {
     proptest! {
         /// REQ-AUTH-20b
         #[test]
-        fn whatever_is_written_in_der_is_read_back((r, s) in numbers(32), (long_r, long_s) in numbers(48)) {
+        fn every_signature_written_in_der_is_read_back((r, s) in numbers(32), (long_r, long_s) in numbers(48)) {
             prop_assert_eq!(ecdsa_from_der(&der(&r, &s), JwsAlgorithm::Es256), Ok([r, s].concat()));
             let long = der(&long_r, &long_s);
             prop_assert_eq!(ecdsa_from_der(&long, JwsAlgorithm::Es384), Ok([long_r, long_s].concat()));
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        fn no_input_causes_a_panic(bytes: Vec<u8>) {
             for algorithm in JwsAlgorithm::ALL {
                 let _ = ecdsa_from_der(&bytes, algorithm);
                 let _ = SignatureLength::check(&bytes, algorithm);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_says_what_was_wanted_and_what_came() {
+    fn a_wrong_length_reports_the_expected_and_the_found_length() {
         let check = |bytes: &[u8], algorithm| SignatureLength::check(bytes, algorithm);
         for (algorithm, good) in [
             (JwsAlgorithm::Es256, 64),

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_received_is_serialized_with_the_same_meaning() {
+    fn received_json_is_serialized_with_the_same_meaning() {
         let table = [
             ("{}", "{}"),
             (

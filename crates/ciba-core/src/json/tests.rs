@@ -18,7 +18,7 @@ fn fault(text: &str) -> Option<Fault> {
 /// REQ-SEC-24a
 /// REQ-SEC-11
 #[test]
-fn only_one_whole_utf_8_object_is_read() {
+fn only_exactly_one_utf_8_object_is_accepted() {
     for text in [
         "",
         " ",
@@ -89,7 +89,7 @@ fn only_one_whole_utf_8_object_is_read() {
 
 /// REQ-SEC-24a
 #[test]
-fn nesting_is_bounded() {
+fn the_nesting_depth_is_bounded() {
     let most = usize::try_from(scan::DEEPEST).unwrap();
     let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     let full =
@@ -111,7 +111,7 @@ fn nesting_is_bounded() {
 /// REQ-ACK-22
 /// REQ-SEC-24a
 #[test]
-fn a_member_name_occurs_once_however_it_is_spelled() {
+fn a_repeated_member_name_is_refused_even_if_escaped_differently() {
     for text in [
         r#"{"a":1,"a":1}"#,
         r#"{"a":1,"b":2,"\u0061":1}"#,
@@ -131,7 +131,7 @@ fn a_member_name_occurs_once_however_it_is_spelled() {
 /// REQ-SEC-24b
 /// REQ-TOK-09
 #[test]
-fn what_cannot_be_read_stays_text_and_spoils_nothing() {
+fn an_unreadable_value_stays_raw_text_and_does_not_affect_others() {
     let text = r#"{"a":1e400,"b":[1,{"c":-1e999,"d":1}],"e":123456789012345678901234567890,"f":"\ud83d","g":"x"}"#;
     let mut object = Object::parse(text.as_bytes()).unwrap();
     assert_eq!(object.take_text("f"), Err(Fault::WrongType("f")));
@@ -178,7 +178,7 @@ fn members_can_be_left_out() {
 /// A feature that another crate enables never changes what was received: the value is either read
 /// unchanged or not at all.
 #[test]
-fn private_names_are_read_as_they_are_or_not_at_all() {
+fn member_names_that_are_special_to_serde_json_are_read_literally_or_refused() {
     for name in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
         for spelled in
             [name.to_owned(), name.replace('$', "\\u0024"), name.replace("json", "\\u006Ason")]
@@ -227,7 +227,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     /// REQ-SEC-24a
     #[test]
-    fn an_object_is_read_as_the_json_library_reads_it(members in prop::collection::btree_map(".*", any_json(), 0..6)) {
+    fn accepted_objects_are_read_as_serde_json_reads_them(members in prop::collection::btree_map(".*", any_json(), 0..6)) {
         let value = Value::Object(members.into_iter().collect());
         for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
             let ours = Object::parse(text.as_bytes()).unwrap().rest();
@@ -240,7 +240,7 @@ proptest! {
 
     /// REQ-SEC-24a
     #[test]
-    fn a_string_says_what_the_json_library_reads(text in r#"([ -~]|\\["\\/bfnrt]|\\u(00[0-7][0-9a-f]|d8[0-9a-f]{2}|dC[0-9A-F]{2})){0,8}"#) {
+    fn a_string_is_decoded_as_serde_json_decodes_it(text in r#"([ -~]|\\["\\/bfnrt]|\\u(00[0-7][0-9a-f]|d8[0-9a-f]{2}|dC[0-9A-F]{2})){0,8}"#) {
         let text = format!("\"{text}\"");
         let read = serde_json::from_str::<String>(&text).ok();
         let ours = Raw::parse(&text).and_then(Raw::text).map(Cow::into_owned);
@@ -249,7 +249,7 @@ proptest! {
 
     /// REQ-SEC-24a
     #[test]
-    fn no_bytes_make_it_panic(bytes: Vec<u8>, text in r#"[\[\]{}",:0-9eE\\u+.-]{0,40}"#) {
+    fn no_input_causes_a_panic(bytes: Vec<u8>, text in r#"[\[\]{}",:0-9eE\\u+.-]{0,40}"#) {
         let _ = Object::parse(&bytes);
         let _ = Object::parse(text.as_bytes());
         let _ = Object::parse(format!("{{\"a\":{text}}}").as_bytes());

@@ -313,7 +313,7 @@ mod tests {
     use crate::{client::testing, providers};
 
     #[test]
-    fn every_preset_has_a_name_of_its_own_and_says_how_each_option_is_known() {
+    fn every_preset_has_a_unique_name_and_a_source_for_each_option() {
         let names: BTreeSet<_> = providers::ALL.iter().map(|preset| preset.name()).collect();
         assert_eq!(names.len(), providers::ALL.len());
         for preset in providers::ALL {
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_changes_the_client_and_what_is_set_afterwards_wins() {
+    fn a_preset_changes_the_client_and_later_options_override_it() {
         let id = || ClientId::new("client-1").unwrap();
         for preset in providers::ALL {
             let plain = ClientConfig::builder(testing::metadata(), id());
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_gets_the_port_it_did_not_name() {
+    fn the_default_port_is_added_to_an_issuer_without_one() {
         for (issuer, named) in [
             ("https://op.example/am/realms", "https://op.example:443/am/realms"),
             ("https://op.example", "https://op.example:443"),

@@ -94,7 +94,7 @@ fn assert_refused(request: &AuthRequest, name: &str) {
 /// REQ-AREQ-29
 /// OPM-REQ-02
 #[test]
-fn a_request_is_scope_and_hint_and_nothing_that_was_not_asked_for() {
+fn a_request_has_scope_and_hint_and_no_parameter_that_was_not_set() {
     assert_eq!(
         sent(&login("sub:ssn:1")),
         pairs(&[("scope", "openid"), ("login_hint", "sub:ssn:1")])
@@ -224,7 +224,7 @@ fn scope_values_are_of_the_alphabet_and_openid_is_among_them() {
 
 /// REQ-AREQ-06a
 #[test]
-fn only_the_caller_leaves_openid_out() {
+fn openid_is_left_out_only_if_the_caller_says_so() {
     assert!(login("x").scope("a").wants_id_token());
     let plain = login("x").scope("dpv:Fraud").without_openid();
     assert_eq!(value_of(&plain, "scope").as_deref(), Some("dpv:Fraud"));
@@ -376,7 +376,7 @@ fn a_resource_is_an_absolute_uri_without_fragment() {
 /// REQ-AUTH-02
 /// REQ-AUTH-30
 #[test]
-fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
+fn extra_parameters_cannot_be_protocol_parameters_or_repeat() {
     // The parameters already on the wire, those of client authentication, and those that the two
     // requirements name.
     let hints = [Hint::Login("x".into()), Hint::LoginToken("x".into()), Hint::IdToken("x".into())];
@@ -418,7 +418,7 @@ fn extra_parameters_cannot_be_the_protocols_own_or_occur_twice() {
 
 /// REQ-AUTH-30
 #[test]
-fn header_fields_cannot_be_the_protocols_own_or_break_out() {
+fn extra_header_fields_cannot_be_protocol_fields_or_inject_lines() {
     for name in [
         "Authorization",
         "content-type",
@@ -445,7 +445,7 @@ fn header_fields_cannot_be_the_protocols_own_or_break_out() {
 /// REQ-AREQ-21b
 /// REQ-SEC-03
 #[test]
-fn a_saved_request_is_the_same_without_its_user_code() {
+fn a_saved_request_equals_the_original_without_its_user_code() {
     let request = login("sentinel-hint")
         .scope("a b")
         .without_openid()
@@ -534,7 +534,7 @@ fn extra_parameters_that_are_not_strings_are_sent_as_json() {
 }
 
 #[test]
-fn a_saved_request_is_the_same_request() {
+fn a_saved_request_is_restored_unchanged() {
     let request = login("x")
         .binding_message("W4SCT")
         .extra("a", "b")
@@ -548,7 +548,7 @@ fn a_saved_request_is_the_same_request() {
 }
 
 #[test]
-fn a_provider_gets_lifetime_and_grant_type_by_the_names_it_wants() {
+fn lifetime_and_grant_type_are_sent_under_the_configured_names() {
     let request = login("x").requested_expiry(Duration::from_secs(60));
     let base = [("scope", "openid"), ("login_hint", "x")];
     let grant_type = ("grant_type", "urn:openid:params:grant-type:ciba");
@@ -565,7 +565,7 @@ fn a_provider_gets_lifetime_and_grant_type_by_the_names_it_wants() {
 }
 
 #[test]
-fn a_binding_message_the_provider_does_not_take_is_not_sent() {
+fn a_binding_message_that_the_provider_does_not_accept_is_not_sent() {
     let rule = BindingMessageRule::ANY.required().at_most(4);
     for (message, refused) in
         [("abcd", None), ("abcde", Some("binding_message")), ("", Some("binding_message"))]

@@ -176,7 +176,7 @@ mod tests {
 
     /// REQ-SEC-03
     #[test]
-    fn an_exchange_is_shown_by_names_and_without_values_that_are_anyones() {
+    fn an_exchange_is_displayed_by_names_without_private_values() {
         let sent = "POST https://op.example/token?… accept: application/json content-type: application/x-www-form-urlencoded \
                     authorization: … x-api-key: … grant_type=urn:openid:params:grant-type:ciba auth_req_id=… \
                     client_assertion=… login_hint=… binding_message=… x=… scope=openid a -> ";

@@ -116,7 +116,7 @@ mod tests {
     /// REQ-AUTH-06
     /// REQ-AREQ-03
     #[test]
-    fn the_vectors_of_appendix_b_2_hold() {
+    fn the_form_encoding_vectors_of_appendix_b_2_match() {
         for (text, encoded) in [
             ("s6BhdRkqt3", "s6BhdRkqt3"),
             ("https://client.example.org/cb", "https%3A%2F%2Fclient.example.org%2Fcb"),

@@ -60,7 +60,7 @@ mod tests {
     /// REQ-AREQ-01
     /// REQ-AREQ-02
     #[test]
-    fn a_request_arrives_whole() {
+    fn an_http_request_is_converted_completely() {
         let url = Url::parse("https://op.example:8443/ciba?tenant=a").unwrap();
         let mut request = Request::post_form(url, Body::from("a=b"));
         request.headers.push("authorization", "Basic YTpi");
@@ -81,7 +81,7 @@ mod tests {
 
     /// REQ-SEC-11
     #[test]
-    fn an_answer_keeps_every_header_field() {
+    fn an_http_response_keeps_every_header_field() {
         let message = http::Response::builder()
             .status(503)
             .header("Retry-After", "7")

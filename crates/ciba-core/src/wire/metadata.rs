@@ -365,7 +365,7 @@ mod tests {
     /// OPM-DSC-02
     /// OPM-DSC-03
     #[test]
-    fn a_document_for_ciba_alone_is_read() {
+    fn metadata_with_only_the_members_for_ciba_is_accepted() {
         let metadata = read(&with("signed_metadata", json!("a.b.c"))).unwrap();
         assert_eq!(metadata.issuer.as_str(), ISSUER);
         assert_eq!(metadata.token_endpoint.unwrap().as_str(), "https://op.example/token?tenant=a");
@@ -413,7 +413,7 @@ mod tests {
     /// REQ-DISC-18c
     /// OPM-DSC-07
     #[test]
-    fn members_that_are_used_have_to_be_right_and_are_named_otherwise() {
+    fn an_invalid_member_that_is_used_is_an_error_that_names_it() {
         for (name, value) in [
             ("token_endpoint", json!(5)),
             ("token_endpoint", json!("http://op.example/token")),
@@ -446,7 +446,7 @@ mod tests {
     /// REQ-DISC-23
     /// REQ-DISC-26
     #[test]
-    fn unknown_and_unused_members_are_kept_whatever_they_are() {
+    fn unknown_and_unused_members_are_kept_with_any_value() {
         for value in [json!(5), json!({"a": [1]}), json!(null), json!("x")] {
             for name in
                 ["logo", "scopes_supported", "authorization_endpoint", "mtls_endpoint_aliases"]
@@ -468,7 +468,7 @@ mod tests {
 
     /// REQ-DISC-19
     #[test]
-    fn an_empty_list_is_an_absent_one_and_one_of_strangers_is_not() {
+    fn an_empty_list_counts_as_absent_but_a_list_of_unknown_values_does_not() {
         let metadata =
             read(&with("backchannel_token_delivery_modes_supported", json!([]))).unwrap();
         assert_eq!(metadata.delivery_modes, None);
@@ -508,7 +508,7 @@ mod tests {
 
     /// REQ-META-01a
     #[test]
-    fn the_names_of_delivery_modes_are_exact() {
+    fn the_names_of_delivery_modes_are_matched_exactly() {
         for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
             assert_eq!(DeliveryMode::from_name(mode.name()), Some(mode));
         }

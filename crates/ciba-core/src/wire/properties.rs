@@ -100,7 +100,7 @@ proptest! {
     /// REQ-AERR-18
     /// REQ-SEC-11
     #[test]
-    fn an_acknowledgement_is_a_whole_answer_within_bounds(response in response(), millis: u64) {
+    fn every_accepted_acknowledgement_is_within_bounds(response in response(), millis: u64) {
         match authorize::process(&response, Timestamp::from_unix_millis(millis)) {
             AuthorizeReply::Acknowledgement(id, acknowledged) => {
                 prop_assert!(response.status == 200 && is_json(&response) && !id.expose().is_empty());
@@ -128,7 +128,7 @@ proptest! {
     /// REQ-POLL-22
     /// REQ-SEC-11
     #[test]
-    fn a_token_answer_ends_the_waiting_unless_it_says_otherwise(
+    fn a_token_response_ends_the_flow_unless_it_says_to_continue(
         response in response(), id_token_required: bool, assume_bearer: bool, millis: u64,
     ) {
         let rules = TokenRules { id_token_required, assume_bearer, bearer_words: &[], scope_lists: assume_bearer, pending_errors: &[] };
@@ -159,7 +159,7 @@ proptest! {
 
     /// REQ-POLL-14
     #[test]
-    fn a_delay_is_bounded_whatever_the_field_says(text in "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT|.*", millis: u64) {
+    fn a_delay_is_bounded_for_every_field_value(text in "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT|.*", millis: u64) {
         let headers: Headers = [("retry-after", text)].into_iter().collect();
         let delay = retry_after(&headers, Timestamp::from_unix_millis(millis));
         prop_assert!(delay.is_none_or(|delay| delay <= bounds::RETRY_AFTER.most));

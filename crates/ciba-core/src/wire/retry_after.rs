@@ -117,7 +117,7 @@ mod tests {
     /// REQ-AERR-16
     /// REQ-POLL-14
     #[test]
-    fn the_vectors_of_appendix_b_9_hold() {
+    fn the_vectors_of_appendix_b_9_match() {
         for (text, expected) in [
             ("7", Some(7)),
             ("0", Some(0)),
@@ -137,7 +137,7 @@ mod tests {
 
     /// REQ-POLL-14
     #[test]
-    fn dates_are_read_exactly_or_not_at_all() {
+    fn dates_are_read_exactly_or_refused() {
         for (text, expected) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),

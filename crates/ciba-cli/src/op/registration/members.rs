@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn each_member_stands_in_one_list() {
+    fn each_registration_member_is_in_exactly_one_list() {
         let refused = NOT_OFFERED.iter().map(|(name, ..)| *name);
         let mut all: Vec<&str> =
             READ.iter().chain(&UNUSED).chain(&OWN).copied().chain(refused).collect();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn any_slip_of_a_letter_in_any_known_name_is_refused_and_set_right() {
+    fn any_one_letter_typo_in_a_known_member_is_refused_with_a_suggestion() {
         for known in READ.iter().chain(&UNUSED).chain(NOT_OFFERED.iter().map(|(name, ..)| name)) {
             let dropped = format!("{}{}", &known[..3], &known[4..]);
             let doubled = format!("{known}s");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_offered_is_refused_unless_it_asks_for_nothing() {
+    fn an_unsupported_member_is_refused_unless_its_value_is_neutral() {
         for (name, usual, why) in NOT_OFFERED {
             for value in usual.iter().map(|value| value.to_string()).chain(["null".into()]) {
                 let value = if value == "public" { "\"public\"".to_owned() } else { value };

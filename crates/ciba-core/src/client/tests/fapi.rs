@@ -79,7 +79,7 @@ fn assert_one_breach(builder: ClientConfigBuilder, member: &str, clause: &str) {
 /// REQ-FAPI-09
 /// REQ-FAPI-10
 #[test]
-fn what_the_profile_allows_is_built() {
+fn a_configuration_that_a_profile_allows_is_built() {
     for edition in EDITIONS {
         assert_eq!(findings(sound(edition)), []);
         assert_eq!(findings(pinged(sound(edition))), []);
@@ -300,7 +300,7 @@ fn each_edition_has_its_own_rule_about_audiences() {
 
 /// Each mistake is reported once, and options without a safe default are required.
 #[test]
-fn one_slip_is_one_finding() {
+fn one_mistake_is_reported_once() {
     for edition in EDITIONS {
         let unnamed =
             builder_from(provider(json!({"id_token_signing_alg_values_supported": ["PS256"]})))
@@ -391,7 +391,7 @@ fn a_request_of_more_than_an_hour_is_built_in_no_profile() {
 }
 
 #[test]
-fn tolerance_of_time_is_narrow() {
+fn a_profile_limits_the_clock_skew_and_the_token_age() {
     let skewed = |edition| sound(edition).clock_skew(Duration::from_secs(61));
     assert_one_breach(skewed(FapiCiba::Draft03OnFapi2), "clock_skew", "FAPI2SP 5.3.2.1 item 13");
     assert_eq!(findings(skewed(FapiCiba::Id1)), []);

@@ -117,7 +117,7 @@ fn a_notification_endpoint_is_there_exactly_where_notifications_are() {
 
 /// REQ-META-27
 #[test]
-fn everything_that_is_wrong_is_reported_at_once_by_name() {
+fn all_errors_of_a_configuration_are_reported_together_by_name() {
     let mut provider = metadata();
     provider.token_endpoint = None;
     let errors = builder_from(provider)
@@ -146,7 +146,7 @@ fn everything_that_is_wrong_is_reported_at_once_by_name() {
 /// REQ-DISC-19
 /// OPM-DSC-05
 #[test]
-fn members_needed_for_ciba_are_missed_by_name() {
+fn missing_members_that_ciba_needs_are_named() {
     for member in [
         "backchannel_authentication_endpoint",
         "backchannel_token_delivery_modes_supported",
@@ -203,7 +203,7 @@ fn configured_endpoints_win_over_metadata() {
 /// REQ-META-08b
 /// OPM-DSC-06
 #[test]
-fn what_the_provider_does_not_list_is_refused_unless_overridden() {
+fn values_that_the_provider_does_not_list_are_refused_unless_overridden() {
     const AUTH_ALGS: &str = "token_endpoint_auth_signing_alg_values_supported";
     for (member, offered, refused, value, rule) in [
         (
@@ -268,7 +268,7 @@ fn what_the_provider_does_not_list_is_refused_unless_overridden() {
 /// REQ-DISC-10
 /// REQ-DISC-17
 #[test]
-fn what_is_said_about_other_flows_is_not_consulted() {
+fn metadata_about_other_flows_is_ignored() {
     let provider = with(json!({
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
@@ -281,7 +281,7 @@ fn what_is_said_about_other_flows_is_not_consulted() {
 
 /// REQ-AUTH-01b
 #[test]
-fn an_authentication_method_has_to_be_chosen() {
+fn an_authentication_method_must_be_chosen() {
     let builder = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap())
         .verifier(Arc::new(testing::ToyVerifier));
     assert_eq!(only_finding(builder), missing("token_endpoint_auth_method"));
@@ -298,7 +298,7 @@ fn an_authentication_method_has_to_be_chosen() {
 /// REQ-AUTH-15
 /// REQ-META-10
 #[test]
-fn the_algorithm_fits_the_method() {
+fn the_algorithm_must_suit_the_method() {
     for algorithm in JwsAlgorithm::ALL {
         let private = builder().client_auth(ClientAuth::PrivateKeyJwt { algorithm, key_id: None });
         let shared =
@@ -311,7 +311,7 @@ fn the_algorithm_fits_the_method() {
 /// REQ-AUTH-22b
 /// REQ-META-11a
 #[test]
-fn the_key_of_a_mac_is_long_enough() {
+fn the_key_of_a_mac_must_be_long_enough() {
     for (algorithm, least) in
         [(JwsAlgorithm::Hs256, 32), (JwsAlgorithm::Hs384, 48), (JwsAlgorithm::Hs512, 64)]
     {
@@ -351,7 +351,7 @@ fn raw_basic_cannot_carry_an_id_with_a_colon() {
 /// REQ-AUTH-14
 /// REQ-AUTH-18
 #[test]
-fn the_life_of_an_assertion_is_short() {
+fn the_lifetime_of_an_assertion_is_limited() {
     for (seconds, is_taken) in [(0, false), (1, true), (60, true), (300, true), (301, false)] {
         let errors = findings(builder().assertion_lifetime(Duration::from_secs(seconds)));
         assert_eq!(
@@ -475,7 +475,7 @@ fn debug_of_a_configuration_shows_no_secret() {
 }
 
 #[test]
-fn a_backend_that_checks_is_there_by_default_or_missed_by_name() {
+fn a_missing_verifier_is_reported_if_there_is_no_default_backend() {
     let bare = ClientConfig::builder(metadata(), ClientId::new("client-1").unwrap())
         .client_auth(private_key_jwt());
     let expected = if cfg!(feature = "rustcrypto") { vec![] } else { vec![missing("verifier")] };
@@ -504,7 +504,7 @@ fn a_header_field_of_the_client_can_be_sent() {
 }
 
 #[test]
-fn what_one_provider_does_otherwise_is_an_option() {
+fn each_deviation_of_a_provider_can_be_configured() {
     let mac = |builder: ClientConfigBuilder| {
         let secret = ClientAuth::ClientSecretPost { secret: secret(64) };
         builder.client_auth(secret).id_token_algorithm(JwsAlgorithm::Hs256)

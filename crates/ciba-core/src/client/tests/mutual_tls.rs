@@ -153,7 +153,7 @@ fn an_endpoint_without_alias_is_called_at_its_top_level_address() {
 /// REQ-DISC-14c
 /// REQ-DISC-18b
 #[test]
-fn malformed_aliases_trouble_only_who_uses_them() {
+fn malformed_aliases_are_refused_only_if_they_are_used() {
     for aliases in [
         json!("x"),
         json!([]),
@@ -206,7 +206,7 @@ fn an_alias_changes_neither_audiences_nor_issuer_nor_keys() {
 /// REQ-DISC-23
 /// REQ-META-20
 #[test]
-fn a_provider_that_says_it_binds_no_tokens_is_believed() {
+fn a_provider_that_denies_binding_tokens_is_refused_if_bound_tokens_are_required() {
     const MEMBER: &str = "tls_client_certificate_bound_access_tokens";
     let says =
         |value: Value| builder_from(with(json!({ MEMBER: value }))).certificate_bound_tokens();
@@ -305,7 +305,7 @@ fn the_thumbprint_of_a_certificate_is_what_openssl_says() {
 
 /// REQ-META-18
 #[test]
-fn x5c_that_is_not_the_certificate_of_the_key_is_refused() {
+fn x5c_with_a_certificate_of_another_key_is_refused() {
     let jwk = |x: &str, x5c: Value| {
         let jwk =
             json!({"kty": "EC", "crv": "P-256", "x": x, "y": EC_Y, "kid": "key-1", "x5c": x5c});
@@ -329,7 +329,7 @@ fn x5c_that_is_not_the_certificate_of_the_key_is_refused() {
 }
 
 #[test]
-fn a_certificate_cut_short_anywhere_is_refused_and_panics_nowhere() {
+fn a_truncated_certificate_is_refused_without_a_panic() {
     let whole = der(EC_CERTIFICATE);
     for length in 0..whole.len() {
         let cut = builder()

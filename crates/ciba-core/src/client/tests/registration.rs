@@ -6,7 +6,7 @@ use super::*;
 /// REQ-META-13
 /// REQ-META-25
 #[test]
-fn the_registration_document_says_what_was_configured_and_no_more() {
+fn the_registration_document_has_the_configured_values_and_no_others() {
     let document: Value = serde_json::from_str(
         &builder().public_key(EC).build().unwrap().registration_document().unwrap(),
     )

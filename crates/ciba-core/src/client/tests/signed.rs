@@ -35,7 +35,7 @@ fn requests_are_signed_with_the_registered_asymmetric_algorithm_or_never() {
 /// REQ-DISC-08b
 /// REQ-SIGN-10b
 #[test]
-fn the_provider_has_to_list_the_algorithm_of_signed_requests() {
+fn the_provider_must_list_the_algorithm_of_signed_requests() {
     let asking = |list: Value| {
         builder_from(with(json!({ LIST: list })))
             .signed_requests(JwsAlgorithm::Es256, Some("key-1".into()))
@@ -57,7 +57,7 @@ fn the_provider_has_to_list_the_algorithm_of_signed_requests() {
 /// REQ-SIGN-07b
 /// OPM-REQ-05
 #[test]
-fn no_signed_request_lives_longer_or_begins_earlier_than_an_hour() {
+fn a_signed_request_is_valid_for_at_most_an_hour() {
     let seconds = Duration::from_secs;
     let with = |lifetime, backdating, not_before| {
         signing(JwsAlgorithm::Es256)
@@ -129,7 +129,7 @@ fn the_grant_is_registered_for_poll_and_ping_and_not_for_push() {
 }
 
 #[test]
-fn where_only_signed_requests_are_taken_nothing_is_built_without_them() {
+fn a_configuration_without_signing_is_refused_if_only_signed_requests_are_accepted() {
     let error = only_finding(builder().signed_requests_only());
     assert_eq!(
         error,

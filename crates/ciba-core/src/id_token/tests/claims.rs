@@ -7,7 +7,7 @@ use super::*;
 /// REQ-IDT-30a
 /// OPM-IDT-19
 #[test]
-fn a_plain_token_passes_and_says_what_it_says() {
+fn a_valid_token_is_accepted_and_its_claims_are_readable() {
     let token = token()
         .set("amr", json!(["mfa", "hwk"]))
         .set("acr", json!("urn:x"))
@@ -26,7 +26,7 @@ fn a_plain_token_passes_and_says_what_it_says() {
 
 /// REQ-IDT-32
 #[test]
-fn amr_of_another_form_is_not_there_and_refuses_nothing() {
+fn a_malformed_amr_counts_as_absent() {
     for amr in [json!("mfa"), json!(["mfa", 1]), json!({}), json!(null)] {
         assert_eq!(token().set("amr", amr).verdict().unwrap().amr().count(), 0);
     }
@@ -34,7 +34,7 @@ fn amr_of_another_form_is_not_there_and_refuses_nothing() {
 
 /// REQ-IDT-37
 #[test]
-fn nothing_of_a_token_shows_in_debug_or_in_errors() {
+fn debug_and_errors_do_not_contain_the_token() {
     #[derive(serde::Deserialize, Debug)]
     struct Numeric {
         #[serde(rename = "sub")]
@@ -57,7 +57,7 @@ fn a_logout_token_is_not_an_id_token() {
 /// REQ-IDT-11
 /// OPM-IDT-01
 #[test]
-fn the_issuer_is_equal_byte_for_byte() {
+fn the_issuer_is_compared_byte_for_byte() {
     refused(token().without("iss").verdict(), Untrusted::Issuer);
     for iss in [
         json!(format!("{ISSUER}x")),
@@ -80,7 +80,7 @@ fn the_issuer_is_equal_byte_for_byte() {
 /// OPM-IDT-05
 /// OPM-IDT-06
 #[test]
-fn the_audience_is_the_client_and_no_unknown_party() {
+fn the_audience_must_be_the_client_and_trusted_parties_only() {
     refused(token().without("aud").verdict(), Untrusted::Audience);
     for (aud, azp, verdict) in [
         (json!("client-1"), None, None),
@@ -129,7 +129,7 @@ fn the_audience_is_the_client_and_no_unknown_party() {
 /// REQ-IDT-17
 /// OPM-IDT-11
 #[test]
-fn the_subject_is_there_and_the_expected_one() {
+fn the_subject_must_be_present_and_the_expected_one() {
     refused(token().without("sub").verdict(), Untrusted::Subject);
     for sub in [json!(""), json!(5), json!(null), json!(["a"])] {
         refused(token().set("sub", sub).verdict(), Untrusted::Subject);
@@ -167,7 +167,7 @@ fn an_expired_token_is_refused_to_the_second() {
 /// OPM-IDT-09
 /// OPM-IDT-10
 #[test]
-fn a_token_was_issued_just_now_and_not_before_the_request() {
+fn a_token_must_be_issued_recently_and_not_before_the_request() {
     refused(token().without("iat").verdict(), Untrusted::IssuedAt);
     for (iat, accepted) in [
         (NOW + 60, true),
@@ -208,7 +208,7 @@ fn a_token_that_is_not_valid_yet_is_refused() {
 /// REQ-IDT-21
 /// OPM-IDT-21
 #[test]
-fn dates_are_numbers_in_range() {
+fn dates_must_be_numbers_in_range() {
     assert!(token().set("iat", json!(1_899_999_999.5)).set("nbf", json!(0)).verdict().is_ok());
     for text in [
         "\"1900000300\"",
@@ -246,7 +246,7 @@ fn dates_are_numbers_in_range() {
 
 /// REQ-IDT-22
 #[test]
-fn one_skew_counts_for_all_times() {
+fn one_clock_skew_applies_to_all_times() {
     let config = builder()
         .verifier(Arc::new(Backend))
         .id_token_algorithm(JwsAlgorithm::Es256)
@@ -276,7 +276,7 @@ fn one_skew_counts_for_all_times() {
 
 /// REQ-IDT-23
 #[test]
-fn a_nonce_is_the_one_sent_or_none() {
+fn a_nonce_must_be_the_one_sent_or_absent() {
     let sent = || Expectations::new().nonce("n-1");
     assert!(expecting(&token().set("nonce", json!("n-1")), sent()).is_ok());
     assert!(token().set("nonce", json!(null)).verdict().is_ok());
@@ -290,7 +290,7 @@ fn a_nonce_is_the_one_sent_or_none() {
 
 /// REQ-IDT-24
 #[test]
-fn acr_is_held_to_what_was_asked_as_strictly_as_told() {
+fn acr_is_checked_against_the_request_as_strictly_as_configured() {
     let absent = None;
     for (rule, acr, accepted) in [
         (AcrRule::IfPresent, absent, true),
@@ -317,7 +317,7 @@ fn acr_is_held_to_what_was_asked_as_strictly_as_told() {
 /// REQ-IDT-25b
 /// REQ-META-22a
 #[test]
-fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
+fn auth_time_must_be_present_and_recent_if_max_age_was_requested() {
     let required = || Expectations::new().require_auth_time();
     let fresh = || Expectations::new().max_age(Duration::from_secs(100));
     refused(expecting(&token(), required()), Untrusted::AuthTime);
@@ -345,7 +345,7 @@ fn the_time_of_authentication_is_there_when_asked_for_and_fresh() {
 /// REQ-IDT-26b
 /// OPM-IDT-18
 #[test]
-fn at_hash_belongs_to_the_access_token_beside_it() {
+fn at_hash_must_match_the_access_token_of_the_same_response() {
     let access_token = AccessToken::new("G5kXH2wHvUra0sHlDy1iTkDJgsgUO1bN");
     let check = |at_hash: &str, access_token: Option<&AccessToken>| {
         within(
@@ -379,7 +379,7 @@ fn at_hash_belongs_to_the_access_token_beside_it() {
 /// REQ-IDT-27b
 /// OPM-IDT-20
 #[test]
-fn rt_hash_and_auth_req_id_belong_to_this_request() {
+fn rt_hash_and_auth_req_id_must_match_this_request() {
     let (rt_hash, auth_req_id) =
         ("urn:openid:params:jwt:claim:rt_hash", "urn:openid:params:jwt:claim:auth_req_id");
     let refresh_token = RefreshToken::new("4bwc0ESC_IAhflf-ACC_vjD_ltc11ne-8gFPfA2Kx16");
@@ -463,7 +463,7 @@ fn claims_the_caller_expects_are_checked_after_all_others() {
 }
 
 #[test]
-fn what_is_expected_does_not_show() {
+fn expected_values_are_not_shown_in_debug_or_errors() {
     let expectations =
         Expectations::new().subject("sentinel").nonce("sentinel").claim("ssn", "sentinel");
     assert!(!format!("{expectations:?}").contains("sentinel"));

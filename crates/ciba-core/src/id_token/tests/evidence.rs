@@ -157,7 +157,7 @@ fn a_failed_check_says_what_was_found_and_what_was_expected() {
 
 /// REQ-TOK-11
 #[test]
-fn no_rejection_repeats_what_a_token_says_about_a_person() {
+fn no_rejection_repeats_personal_data_of_a_token() {
     for (name, value) in [("sub", "another-person"), ("ssn", "20000101-9876"), ("nonce", "n-0S6")] {
         let rejection = rejection(&good().set(name, json!(value)));
         assert_eq!(
@@ -170,7 +170,7 @@ fn no_rejection_repeats_what_a_token_says_about_a_person() {
 
 /// All evidence that is kept is bounded.
 #[test]
-fn evidence_is_bounded() {
+fn evidence_has_a_bounded_length() {
     let long = "x".repeat(5000);
     let many: Vec<String> = (0..50).map(|n| alloc::format!("{n}{long}\u{1b}")).collect();
     for token in [

@@ -6,7 +6,7 @@ use super::*;
 /// REQ-IDT-01b
 /// OPM-IDT-22
 #[test]
-fn only_three_parts_of_strict_base64url_are_a_token() {
+fn a_token_must_have_three_parts_in_strict_base64url() {
     let good = token().signed();
     let (input, signature) = good.rsplit_once('.').unwrap();
     let (header, payload) = input.split_once('.').unwrap();
@@ -93,7 +93,7 @@ fn a_header_is_one_json_object_without_repetition() {
 /// OPM-IDT-12
 /// OPM-IDT-14
 #[test]
-fn the_algorithm_is_the_registered_one_or_none_at_all() {
+fn any_algorithm_but_the_registered_one_is_refused() {
     for alg in [
         r#""RS256""#,
         r#""es256""#,
@@ -128,7 +128,7 @@ fn the_algorithm_is_the_registered_one_or_none_at_all() {
 /// REQ-IDT-05d
 /// OPM-IDT-15
 #[test]
-fn a_mac_counts_only_where_it_is_registered_and_only_under_the_client_secret() {
+fn a_mac_is_accepted_only_if_registered_and_only_under_the_client_secret() {
     let expectations = Expectations::default();
     let context = IdTokenContext::new(&expectations, at(NOW));
     let header = r#"{"alg":"HS256","kid":"k1"}"#;
@@ -183,7 +183,7 @@ impl Verifier for Short {
 /// REQ-IDT-05b
 /// REQ-IDT-26a
 #[test]
-fn a_mac_or_digest_that_is_cut_short_proves_nothing() {
+fn a_truncated_mac_or_digest_is_refused() {
     let header = r#"{"alg":"HS256","kid":"k1"}"#;
     for length in [0, 1, 16, 31] {
         let short = Arc::new(Short(length, false.into()));
@@ -227,7 +227,7 @@ fn a_mac_or_digest_that_is_cut_short_proves_nothing() {
 /// REQ-IDT-06
 /// OPM-IDT-13
 #[test]
-fn a_changed_bit_anywhere_is_noticed() {
+fn a_changed_bit_anywhere_is_refused() {
     let good = token().signed();
     let compact = Compact::split(&good).unwrap();
     let (payload, signature) = (compact.payload.clone(), compact.signature.clone());
@@ -255,7 +255,7 @@ fn a_changed_bit_anywhere_is_noticed() {
 
 /// OPM-IDT-23
 #[test]
-fn a_signature_of_another_form_is_none() {
+fn a_malformed_signature_is_refused() {
     let good = token().signed();
     let compact = Compact::split(&good).unwrap();
     let signature = Signature::from_slice(&compact.signature).unwrap();
@@ -278,7 +278,7 @@ fn a_signature_of_another_form_is_none() {
 /// REQ-IDT-08b
 /// OPM-IDT-17
 #[test]
-fn a_critical_extension_is_never_understood() {
+fn a_token_with_a_critical_extension_is_refused() {
     for member in [
         r#""crit":["exp"]"#,
         r#""crit":[]"#,
@@ -335,7 +335,7 @@ fn tokens_of_another_type_are_refused() {
 /// REQ-IDT-34
 /// REQ-SEC-07
 #[test]
-fn only_fitting_keys_of_the_issuer_are_tried() {
+fn only_suitable_keys_of_the_issuer_are_tried() {
     let expectations = Expectations::default();
     let context = IdTokenContext::new(&expectations, at(NOW));
     let compact = token().signed();
@@ -431,7 +431,7 @@ fn claims_are_one_json_object_without_repetition() {
 }
 
 #[test]
-fn a_compact_jws_goes_the_way_of_an_id_token() {
+fn a_compact_jws_is_checked_like_an_id_token() {
     let keys = key_set();
     let compact = signed(r#"{"alg":"ES256","kid":"k1","typ":"other"}"#, b"any octets \xff", 1);
     assert_eq!(

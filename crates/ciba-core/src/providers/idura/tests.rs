@@ -150,7 +150,7 @@ fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
 }
 
 #[test]
-fn another_eid_is_free_form() {
+fn a_free_form_request_accepts_any_parameter() {
     let request =
         FreeForm::freja_id(LoginHint::new("sub:email:a@example.org")).trace_id().into_request();
     assert_eq!(request.headers(), pairs(&[("Prefer", "return-trace-id")]));
@@ -170,7 +170,7 @@ fn another_eid_is_free_form() {
 }
 
 #[test]
-fn the_person_in_the_token_is_the_one_who_was_asked() {
+fn the_person_in_the_token_must_be_the_requested_one() {
     let request = |check| {
         SwedishBankId::phone_authentication(person(), CallInitiator::Company, "m")
             .person_check(check)
@@ -213,7 +213,7 @@ fn the_person_in_the_token_is_the_one_who_was_asked() {
 }
 
 #[test]
-fn the_eid_in_the_token_is_the_one_asked_for_or_refines_it() {
+fn the_eid_in_the_token_must_equal_or_refine_the_requested_one() {
     let request = |check| {
         let person = NorwegianNationalId::parse("01010750160").unwrap();
         NorwegianBankId::caller_authentication(person).eid_check(check).into_request()
@@ -245,7 +245,7 @@ fn the_eid_in_the_token_is_the_one_asked_for_or_refines_it() {
 }
 
 #[test]
-fn the_preset_fills_in_what_discovery_lacks_and_nothing_else() {
+fn the_preset_only_adds_endpoints_that_discovery_lacks() {
     let bare =
         ProviderMetadata::by_hand(Issuer::parse("https://example.test.idura.broker").unwrap());
     let completed = complete(bare.clone()).unwrap();
@@ -366,7 +366,7 @@ fn completed(start: &str, wrong_by: u32) -> Option<String> {
 
 /// REQ-SEC-03
 #[test]
-fn national_ids_do_not_show() {
+fn national_ids_are_not_shown_in_debug() {
     let person = person();
     let request = SwedishBankId::phone_authentication(person.clone(), CallInitiator::Company, "m");
     let shown = format!("{person:?} {request:?} {:?}", request.clone().into_request());

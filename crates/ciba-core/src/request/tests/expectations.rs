@@ -6,7 +6,7 @@ use crate::{DeliveryMode, http::Url};
 
 /// REQ-IDT-39
 #[test]
-fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
+fn an_expectation_that_needs_an_id_token_is_refused_if_none_is_required() {
     let nothing = Expectations::new;
     for (expectations, needs_a_token) in [
         (nothing(), false),
@@ -45,7 +45,7 @@ fn what_only_an_id_token_can_show_is_not_expected_where_none_need_come() {
 ///
 /// REQ-PUSH-02
 #[test]
-fn a_push_client_does_not_ask_without_openid() {
+fn a_push_client_cannot_leave_openid_out() {
     let url = Url::parse("https://client.example/cb").unwrap();
     let pushed = builder().delivery(DeliveryMode::Push).notification_endpoint(url).build().unwrap();
     assert!(login("x").check(&pushed, Timestamp::EPOCH).is_ok());
@@ -55,7 +55,7 @@ fn a_push_client_does_not_ask_without_openid() {
 
 // Ruling 25: if the person must be compared, the hint must be one that can be compared.
 #[test]
-fn a_person_who_cannot_be_compared_is_not_asked_where_a_comparison_is_required() {
+fn a_request_without_a_comparable_person_is_refused_if_comparison_is_required() {
     let plain = builder().build().unwrap();
     let numbered = builder().persons_by_number().build().unwrap();
     let required = builder().require_person().build().unwrap();
@@ -83,7 +83,7 @@ fn a_person_who_cannot_be_compared_is_not_asked_where_a_comparison_is_required()
 /// REQ-IDT-23
 /// REQ-IDT-25a
 #[test]
-fn what_is_asked_for_or_registered_is_expected() {
+fn requested_and_registered_values_are_expected_in_the_token() {
     let config = builder()
         .require_auth_time()
         .default_max_age(Duration::from_secs(60))
@@ -127,7 +127,7 @@ fn what_is_asked_for_or_registered_is_expected() {
 /// REQ-IDT-25a
 /// REQ-IDT-25b
 #[test]
-fn a_nonce_or_an_age_that_cannot_be_checked_is_not_sent() {
+fn a_nonce_or_max_age_that_cannot_be_checked_is_refused() {
     for max_age in ["60s", "-1", "+1", " 1", "1.5", "1e3", "never"] {
         assert_refused(&login("x").extra("max_age", max_age), "max_age");
     }
@@ -139,7 +139,7 @@ fn a_nonce_or_an_age_that_cannot_be_checked_is_not_sent() {
 
 /// REQ-IDT-39
 #[test]
-fn what_was_expected_earlier_stays_expected() {
+fn later_expectations_are_merged_into_earlier_ones() {
     let config = builder().build().unwrap();
     let strict = Expectations::new()
         .acr_values(["a"])

@@ -23,7 +23,7 @@ fn fapi() -> ClientConfigBuilder {
 
 /// REQ-FAPI-05
 #[test]
-fn a_fapi_request_is_told_from_every_other() {
+fn a_fapi_request_needs_a_unique_context() {
     const CLAUSE: &str = "FAPI-CIBA 5.2.2 item 2";
     for unsaid in
         [login("x"), login("x").binding_message(""), login("x").extra("request_context", "{}")]
@@ -48,7 +48,7 @@ fn a_fapi_request_is_told_from_every_other() {
 
 /// REQ-FAPI-06
 #[test]
-fn in_fapi_an_acr_that_was_asked_for_has_to_come_back() {
+fn a_requested_acr_must_be_returned_under_fapi() {
     let rule = |builder: ClientConfigBuilder, request: &AuthRequest| {
         request.effective_expectations(&builder.build().unwrap()).acr.unwrap_or_default()
     };
@@ -65,7 +65,7 @@ fn in_fapi_an_acr_that_was_asked_for_has_to_come_back() {
 
 /// REQ-FAPI-18
 #[test]
-fn a_fapi_request_says_nothing_of_a_device_that_is_not_the_clients() {
+fn a_fapi_request_has_no_header_field_about_the_customer_device() {
     let with = |name: &str| login("x").unique_context().header(name, "1");
     for name in ["x-fapi-customer-ip-address", "X-FAPI-Auth-Date"] {
         assert_eq!(refused_by(fapi(), &with(name)).as_deref(), Some(name));

@@ -45,7 +45,7 @@ fn refused(reply: AuthorizeReply) -> Box<ServerAnswer> {
 /// OPM-ACK-07
 /// OPM-ACK-08
 #[test]
-fn usable_acknowledgements_of_appendix_b_3_are_taken() {
+fn usable_acknowledgements_of_appendix_b_3_are_accepted() {
     let text = Deviation::LifetimeWasText;
     let clamped = Deviation::LifetimeClamped;
     let adjusted = Deviation::IntervalAdjusted;
@@ -224,7 +224,7 @@ fn only_status_200_with_json_is_a_success() {
 /// OPM-ACK-06
 /// REQ-SIGN-21
 #[test]
-fn every_registered_code_is_told_apart_whatever_the_status() {
+fn every_registered_error_code_is_recognised_with_any_status() {
     use ErrorCode as Code;
     for (name, code) in [
         ("invalid_request", Code::InvalidRequest),
@@ -260,7 +260,7 @@ fn every_registered_code_is_told_apart_whatever_the_status() {
 /// REQ-AERR-14
 /// OPM-ACK-04
 #[test]
-fn unknown_codes_are_kept() {
+fn unknown_error_codes_are_kept() {
     for name in ["expired_id_token_hint", "foo_bar"] {
         let answer = refused(read(400, &json!({ "error": name }).to_string()));
         assert_eq!(answer.code().map(ErrorCode::name), Some(name));
@@ -327,7 +327,7 @@ fn a_client_error_without_an_error_member_is_misbehaviour_with_a_bounded_excerpt
 /// REQ-AERR-17
 /// OPM-ACK-18
 #[test]
-fn server_errors_are_refusals_only_where_nothing_can_have_happened() {
+fn a_server_error_is_a_refusal_only_if_it_rules_out_a_prompt() {
     for status in [408, 425, 429, 503] {
         let headers = [("content-type", "text/html"), ("Retry-After", "7")].into_iter().collect();
         let answer = refused(process(&Response::new(status, headers, "<html>"), NOW));
@@ -341,7 +341,7 @@ fn server_errors_are_refusals_only_where_nothing_can_have_happened() {
 /// REQ-AERR-17
 /// OPM-ACK-19
 #[test]
-fn a_server_error_with_a_code_that_says_nothing_leaves_the_outcome_unknown() {
+fn a_server_error_with_an_uninformative_code_leaves_the_outcome_unknown() {
     for status in [500, 501, 502, 503, 504, 520, 599] {
         for code in ["server_error", "internal_error", "SERVER_ERROR", "x"] {
             let body =
@@ -363,7 +363,7 @@ fn a_server_error_with_a_code_that_says_nothing_leaves_the_outcome_unknown() {
 
 /// REQ-AERR-16
 #[test]
-fn trouble_that_passes_invites_another_try_and_a_refusal_does_not() {
+fn a_temporary_error_may_start_over_and_a_refusal_may_not() {
     for (status, error, passes) in [
         (408, None, true),
         (425, None, true),
@@ -390,7 +390,7 @@ fn trouble_that_passes_invites_another_try_and_a_refusal_does_not() {
 /// REQ-AERR-18
 /// OPM-ACK-17
 #[test]
-fn a_redirect_is_misbehaviour_whatever_it_carries() {
+fn a_redirect_is_misbehaviour_with_any_body() {
     for status in [300, 301, 302, 303, 307, 308, 399] {
         assert_eq!(fault(read(status, r#"{"error":"access_denied"}"#)), Fault::Redirect);
     }
@@ -398,7 +398,7 @@ fn a_redirect_is_misbehaviour_whatever_it_carries() {
 
 /// REQ-SEC-11
 #[test]
-fn a_cut_answer_is_too_large() {
+fn a_truncated_response_is_reported_as_too_large() {
     for (status, body) in
         [(200, r#"{"auth_req_id":"a1","expires_in":120}"#), (400, r#"{"error":"invalid_request"}"#)]
     {
@@ -414,7 +414,7 @@ fn a_cut_answer_is_too_large() {
 /// REQ-AERR-11b
 /// OPM-ACK-06
 #[test]
-fn header_fields_are_bounded_and_the_helpful_ones_kept() {
+fn header_fields_are_bounded_and_diagnostic_ones_are_kept() {
     let mut headers: Headers = (0..100).map(|n| (format!("x-{n}"), "v".repeat(5000))).collect();
     headers.push("Set-Cookie", "session=1");
     headers.push("WWW-Authenticate", "Basic realm=\"x\"");
@@ -432,7 +432,7 @@ fn header_fields_are_bounded_and_the_helpful_ones_kept() {
 /// REQ-TOK-11
 /// REQ-SEC-03
 #[test]
-fn no_request_id_is_kept_from_an_answer_that_did_not_serve() {
+fn no_auth_req_id_is_kept_from_a_rejected_response() {
     let seen = |reply: AuthorizeReply| -> String {
         let answer = match reply {
             AuthorizeReply::Refused(answer) => answer,

@@ -68,7 +68,7 @@ fn pacing_of(reply: TokenReply) -> Pacing {
 /// REQ-ACK-04b
 /// REQ-AREQ-03
 #[test]
-fn the_token_request_is_the_grant_and_the_id() {
+fn the_token_request_has_the_grant_type_and_the_id() {
     let mut form = Form::default();
     request(&AuthReqId::new("a.b+c/d=e f"), &mut form);
     let expected =
@@ -86,7 +86,7 @@ fn the_token_request_is_the_grant_and_the_id() {
 /// OPM-POL-22
 /// OPM-POL-23
 #[test]
-fn usable_token_responses_are_taken_as_they_are() {
+fn usable_token_responses_are_accepted_unchanged() {
     let bare = accepted(json!({}));
     assert_eq!(
         (bare.access_token.expose(), bare.id_token.as_ref().unwrap().expose()),
@@ -123,7 +123,7 @@ fn usable_token_responses_are_taken_as_they_are() {
 /// OPM-POL-19
 /// OPM-POL-21
 #[test]
-fn token_responses_that_lack_something_are_refused() {
+fn token_responses_without_a_required_member_are_refused() {
     for (name, value) in [
         ("access_token", json!("")),
         ("access_token", json!(5)),
@@ -166,7 +166,7 @@ fn token_responses_that_lack_something_are_refused() {
 /// REQ-TOK-03a
 /// REQ-TOK-04
 #[test]
-fn only_the_callers_choice_makes_token_type_or_id_token_optional() {
+fn token_type_and_id_token_are_optional_only_if_the_caller_says_so() {
     let rules = TokenRules { id_token_required: false, assume_bearer: true, ..STRICT };
     let tokens = accepted_under(rules, &json!({ "access_token": "at" }));
     assert_eq!((tokens.token_type.as_str(), tokens.id_token), ("Bearer", None));
@@ -178,7 +178,7 @@ fn only_the_callers_choice_makes_token_type_or_id_token_optional() {
 /// REQ-TOK-05
 /// OPM-POL-24
 #[test]
-fn an_invalid_lifetime_is_an_unknown_one() {
+fn an_invalid_lifetime_counts_as_unknown() {
     for (value, seconds) in [
         (json!(120), Some(120)),
         (json!("120"), Some(120)),
@@ -201,7 +201,7 @@ fn an_invalid_lifetime_is_an_unknown_one() {
 /// REQ-ACK-22
 /// OPM-POL-26
 #[test]
-fn a_success_that_cannot_be_read_is_the_end() {
+fn an_unreadable_success_ends_the_flow() {
     let good = with(json!({})).to_string();
     for (media_type, body, expected) in [
         ("text/html", good.as_str(), Fault::MediaType),
@@ -247,7 +247,7 @@ fn a_success_that_cannot_be_read_is_the_end() {
 /// REQ-POLL-12
 /// REQ-POLL-13a
 #[test]
-fn pending_and_slow_down_continue_whatever_the_status() {
+fn pending_and_slow_down_continue_with_any_status() {
     for status in [200, 400, 401, 403, 404, 429, 500, 503] {
         assert!(
             matches!(read(status, r#"{"error":"authorization_pending"}"#), TokenReply::Pending(_)),
@@ -295,7 +295,7 @@ fn a_pending_answer_may_carry_progress_and_pacing() {
 /// REQ-TOK-27
 /// OPM-POL-09
 #[test]
-fn known_terminal_codes_end_whatever_the_status() {
+fn known_terminal_codes_end_the_flow_with_any_status() {
     for name in [
         "expired_token",
         "access_denied",
@@ -326,7 +326,7 @@ fn known_terminal_codes_end_whatever_the_status() {
 /// OPM-POL-12
 /// OPM-POL-13
 #[test]
-fn codes_that_say_nothing_end_only_with_a_client_error() {
+fn uninformative_codes_end_the_flow_only_with_a_client_error() {
     for name in ["server_error", "temporarily_unavailable", "foo_bar"] {
         let body = json!({ "error": name }).to_string();
         for status in [200, 400, 403] {
@@ -346,7 +346,7 @@ fn codes_that_say_nothing_end_only_with_a_client_error() {
 /// OPM-POL-13
 /// OPM-POL-14
 #[test]
-fn without_an_error_the_status_decides() {
+fn the_status_decides_if_there_is_no_error_member() {
     for status in [408, 425, 429, 500, 502, 503, 504, 599] {
         for (media_type, body) in
             [("text/html", "<html>"), ("application/json", "{}"), ("application/json", "")]
@@ -374,7 +374,7 @@ fn without_an_error_the_status_decides() {
 /// REQ-SEC-09
 /// OPM-POL-17
 #[test]
-fn a_redirect_is_the_end() {
+fn a_redirect_of_the_token_endpoint_ends_the_flow() {
     for status in [301, 302, 303, 307, 308] {
         assert_eq!(fault(read(status, r#"{"error":"authorization_pending"}"#)), Fault::Redirect);
     }
@@ -382,7 +382,7 @@ fn a_redirect_is_the_end() {
 
 /// REQ-SEC-11
 #[test]
-fn a_cut_answer_is_too_large() {
+fn a_truncated_response_is_reported_as_too_large() {
     for (status, expected) in [(200, Fault::TooLarge), (400, Fault::TooLarge)] {
         let mut response = Response::json(status, with(json!({})).to_string());
         response.truncated = true;
@@ -393,7 +393,7 @@ fn a_cut_answer_is_too_large() {
 /// REQ-TOK-11
 /// REQ-SEC-03
 #[test]
-fn no_token_is_kept_from_an_answer_that_did_not_serve() {
+fn no_token_is_kept_from_a_rejected_response() {
     for (status, changes) in [
         (200, json!({"access_token": "sentinel", "id_token": null})),
         (200, json!({"access_token": "sentinel", "error": "access_denied"})),
@@ -444,7 +444,7 @@ fn an_error_means_pending_only_if_it_is_listed_exactly() {
 }
 
 #[test]
-fn a_list_of_scopes_is_taken_only_where_lists_are_expected() {
+fn a_scope_array_is_accepted_only_if_configured() {
     let rules = TokenRules { scope_lists: true, ..STRICT };
     for (scope, read) in [
         (json!(["openid", "email"]), Some("openid email")),
@@ -468,7 +468,7 @@ fn a_list_of_scopes_is_taken_only_where_lists_are_expected() {
 /// REQ-TOK-06
 /// REQ-TOK-10
 #[test]
-fn what_is_optional_and_unusable_counts_as_absent_and_is_reported() {
+fn an_unusable_optional_member_counts_as_absent_and_is_reported() {
     for (member, unusable, deviation) in [
         (
             "refresh_token",

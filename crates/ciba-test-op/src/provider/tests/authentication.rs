@@ -39,7 +39,7 @@ fn ask_with_assertion(bench: &mut Bench, assertion: &str, more: &[(&str, &str)])
 
 /// OP-10
 #[test]
-fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
+fn each_defect_of_an_assertion_is_refused_with_its_own_reason() {
     let set = IdTokenEdit::set;
     let time = IdTokenEdit::set_time;
     let cases: [(&str, Vec<IdTokenEdit>, Rule); 19] = [
@@ -104,7 +104,7 @@ fn each_defect_of_an_assertion_is_refused_and_has_its_own_reason() {
 
 /// OP-03
 #[test]
-fn methods_and_algorithms_that_are_announced_work_at_both_endpoints_and_no_other_is() {
+fn only_announced_methods_and_algorithms_are_accepted_at_both_endpoints() {
     let mut bench = bench();
     let (_, document) = read(&bench.send(Incoming::get("/.well-known/openid-configuration")));
     let list = |member: &str| -> Vec<String> {
@@ -224,7 +224,7 @@ fn signed(algorithm: JwsAlgorithm, secret: &str, now: Timestamp) -> String {
 
 /// OP-11
 #[test]
-fn the_audience_is_taken_by_the_clients_mode() {
+fn the_accepted_audience_depends_on_the_mode_of_the_client() {
     use AudienceMode::{CalledUrlOnly, CibaDefault, IssuerOnly, TokenUrlOnly};
     let (issuer, token, called) =
         (json!(ISSUER), "https://op.example/token", "https://op.example/backchannel");
@@ -252,7 +252,7 @@ fn the_audience_is_taken_by_the_clients_mode() {
 
 /// OP-13
 #[test]
-fn one_jti_serves_once_at_both_endpoints_until_it_expires() {
+fn a_jti_is_accepted_once_across_both_endpoints_until_it_expires() {
     let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
     let text = assertion(&[]);
     let (status, body) = ask_with_assertion(&mut bench, &text, &[]);
@@ -278,7 +278,7 @@ fn one_jti_serves_once_at_both_endpoints_until_it_expires() {
 
 /// OP-13
 #[test]
-fn a_jti_in_a_request_that_never_reached_the_provider_is_not_used_but_its_repetition_is_noted() {
+fn a_jti_of_a_lost_request_is_not_used_up_but_its_repetition_is_reported() {
     let mut bench = bench_with(|config| config.client(key_client(AudienceMode::CibaDefault)));
     bench.provider.script(Script::new().nth(Endpoint::Backchannel, 1, Act::DropBefore));
     let text = assertion(&[]);
@@ -344,7 +344,7 @@ fn a_second_credential_and_an_unregistered_method_are_refused() {
 
 /// OP-09
 #[test]
-fn basic_is_decoded_unless_the_client_is_a_raw_one() {
+fn basic_credentials_are_form_decoded_except_for_a_raw_client() {
     for (raw, id, secret, good) in [
         (false, "urn%3Aapp", "a%2Bb+c", true),
         (false, "urn:app", "a%2Bb+c", false),
@@ -368,7 +368,7 @@ fn basic_is_decoded_unless_the_client_is_a_raw_one() {
 
 /// OP-06
 #[test]
-fn entries_that_contradict_themselves_are_refused() {
+fn client_entries_that_contradict_themselves_are_refused() {
     use crate::config::ConfigError;
     let refused =
         |client: Client| Provider::new(ProviderConfig::generic(ISSUER).client(client)).unwrap_err();

@@ -43,7 +43,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 #[test]
-fn swedish_bankid_tells_its_progress_in_three_texts_and_then_who_it_was() {
+fn swedish_bankid_reports_three_progress_messages_and_then_the_person() {
     let mut bench = idura();
     assert_eq!(bench.path(Endpoint::Backchannel), "/ciba/bc-authorize");
     assert_eq!(bench.path(Endpoint::Token), "/oauth2/token");
@@ -83,7 +83,7 @@ fn swedish_bankid_tells_its_progress_in_three_texts_and_then_who_it_was() {
 }
 
 #[test]
-fn norwegian_bankid_hands_out_two_words_and_lets_the_person_pick() {
+fn norwegian_bankid_returns_two_words_for_the_person_to_pick() {
     let mut bench = idura();
     let (status, ack) = bench.ask(&NORWEGIAN);
     assert_eq!((status, &ack["expires_in"], &ack["interval"]), (200, &json!(900), &json!(3)));
@@ -107,7 +107,7 @@ fn norwegian_bankid_hands_out_two_words_and_lets_the_person_pick() {
 }
 
 #[test]
-fn each_eid_has_its_rules() {
+fn each_eid_enforces_its_own_rules() {
     let mut bench = idura();
     for (base, change) in [
         (&SWEDISH, ("binding_message", "")),
@@ -124,7 +124,7 @@ fn each_eid_has_its_rules() {
 }
 
 #[test]
-fn a_person_who_says_no_declines_in_idura_words() {
+fn a_refusal_is_reported_with_the_error_that_idura_uses() {
     let mut bench = idura();
     let parameters = NORWEGIAN.map(|pair| {
         if pair.0 == "login_hint" { ("login_hint", "sub:ssn:01017512346") } else { pair }

@@ -14,7 +14,7 @@ fn small(limit: usize) -> Bench {
 
 /// OP-37
 #[test]
-fn what_is_over_is_forgotten_after_the_memory_and_what_the_judge_found_is_not() {
+fn finished_transactions_are_evicted_but_findings_are_kept() {
     let mut bench = bench();
     let redeemed = bench.begin("approve-after:0");
     let expired = bench.begin("never");
@@ -54,7 +54,7 @@ fn what_is_over_is_forgotten_after_the_memory_and_what_the_judge_found_is_not() 
 }
 
 #[test]
-fn of_many_requests_the_newest_stay_and_open_ones_and_every_finding() {
+fn the_newest_and_the_open_requests_are_kept_with_every_finding() {
     let mut bench = small(8);
     let id = bench.begin("never");
     bench.pass(5);
@@ -77,7 +77,7 @@ fn of_many_requests_the_newest_stay_and_open_ones_and_every_finding() {
 }
 
 #[test]
-fn too_many_open_requests_are_forgotten_too() {
+fn open_requests_past_the_limit_are_evicted() {
     let mut bench = small(4);
     bench.provider.script(Script::new().every(Endpoint::Discovery, Act::HoldForever));
     for _ in 0..20 {
@@ -89,7 +89,7 @@ fn too_many_open_requests_are_forgotten_too() {
 }
 
 #[test]
-fn transactions_that_go_on_are_never_forgotten_and_those_that_are_over_make_room() {
+fn finished_transactions_are_evicted_before_running_ones() {
     let mut bench = small(2);
     let first = bench.begin("approve-after:0");
     bench.begin("never");
@@ -129,7 +129,7 @@ fn a_held_request_keeps_its_transaction() {
 }
 
 #[test]
-fn a_lost_authentication_request_is_not_held_against_the_person_for_ever() {
+fn a_lost_authentication_request_is_forgotten_after_a_time() {
     let mut bench = bench();
     bench.provider.script(Script::new().nth(Endpoint::Backchannel, 1, Act::DropAfter));
     let parameters = [

@@ -110,7 +110,7 @@ fn ping_and_push_clients_send_a_bearer_token_for_their_notifications() {
 /// OP-54
 /// OP-56
 #[test]
-fn a_ping_is_sent_at_the_decision_whatever_it_is() {
+fn a_ping_is_sent_at_the_decision_for_every_outcome() {
     for (hint, status) in [("approve", 200), ("deny", 400)] {
         let mut bench = ping_bench();
         let id = bench.ask_as("pinged", hint);
@@ -153,7 +153,7 @@ fn a_decision_made_by_hand_is_notified_at_once() {
 
 /// OP-51
 #[test]
-fn a_ping_allows_one_token_request_before_its_time_and_no_more() {
+fn a_ping_allows_exactly_one_token_request_before_the_interval() {
     let mut bench = ping_bench();
     let id = bench.ask_as("pinged", "manual");
     bench.pass(5);
@@ -177,7 +177,7 @@ fn a_ping_allows_one_token_request_before_its_time_and_no_more() {
 /// OP-20
 /// OP-51
 #[test]
-fn it_can_be_as_strict_as_keycloak() {
+fn the_provider_can_require_the_interval_after_a_ping_as_keycloak_does() {
     let strict = |config| ProviderConfig {
         ping_skips_interval: false,
         refuses_needless_notification_token: true,
@@ -204,7 +204,7 @@ fn it_can_be_as_strict_as_keycloak() {
 /// OP-58
 /// OP-41
 #[test]
-fn a_push_carries_tokens_with_everything_that_binds_them() {
+fn a_push_carries_tokens_with_all_binding_claims() {
     for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
         let mut bench = push_bench(algorithm);
         let id = bench.ask_as("pushed", "approve");
@@ -261,7 +261,7 @@ fn a_push_of_a_failure_names_it() {
 /// OP-55
 /// OP-60
 #[test]
-fn answers_are_judged_by_what_was_sent() {
+fn responses_to_notifications_are_judged_by_what_was_sent() {
     use NotificationEdit::{Bearer as Says, Body, Method, UnknownId};
     let wrong = || Says(Bearer::Appended);
     for (edit, good, bad) in [
@@ -309,7 +309,7 @@ fn answers_are_judged_by_what_was_sent() {
 
 /// OP-55
 #[test]
-fn a_refused_delivery_is_tried_again_when_configured_but_not_after_401_or_a_redirect() {
+fn a_refused_delivery_is_retried_if_configured_except_after_401_or_a_redirect() {
     for (status, again) in [
         (Some(503), true),
         (None, true),
@@ -374,7 +374,7 @@ fn a_notification_can_overtake_the_acknowledgement() {
 }
 
 #[test]
-fn nothing_decided_leaves_before_the_acknowledgement_unless_a_script_says_so() {
+fn no_notification_precedes_the_acknowledgement_unless_a_script_says_so() {
     let mut bench = ping_bench();
     bench
         .provider
@@ -395,7 +395,7 @@ fn nothing_decided_leaves_before_the_acknowledgement_unless_a_script_says_so() {
 }
 
 #[test]
-fn scripts_withhold_multiply_delay_and_forge() {
+fn scripts_can_withhold_repeat_delay_and_forge_notifications() {
     let due = |script: Script, hint: &str, seconds: u64| {
         let mut bench = ping_bench();
         bench.provider.script(script);
@@ -425,7 +425,7 @@ fn scripts_withhold_multiply_delay_and_forge() {
 }
 
 #[test]
-fn ids_and_bearers_of_two_live_transactions_are_mixed_up() {
+fn scripts_can_swap_ids_and_bearer_tokens_of_two_transactions() {
     let mut bench = ping_bench();
     let first = bench.ask_as("pinged", "manual");
     let (_, second) = bench.ask(&[
@@ -446,7 +446,7 @@ fn ids_and_bearers_of_two_live_transactions_are_mixed_up() {
 }
 
 #[test]
-fn a_second_push_of_other_tokens_and_a_rotation_between_are_possible() {
+fn scripts_can_push_other_tokens_after_a_key_rotation() {
     let mut bench = push_bench(JwsAlgorithm::Es256);
     bench.provider.script(faults::named("push-twice-with-other-tokens").unwrap().script);
     bench.ask_as("pushed", "approve-after:0");
@@ -466,7 +466,7 @@ fn a_second_push_of_other_tokens_and_a_rotation_between_are_possible() {
 }
 
 #[test]
-fn every_fault_of_a_push_is_sent_and_none_of_the_lies_is_the_truth() {
+fn every_fault_of_a_push_sends_a_value_that_is_really_wrong() {
     let honest = {
         let mut bench = push_bench(JwsAlgorithm::Rs256);
         bench.ask_as("pushed", "approve-after:0");

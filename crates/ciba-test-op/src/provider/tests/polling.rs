@@ -10,7 +10,7 @@ use crate::{
 /// OP-43
 /// OP-49
 #[test]
-fn the_hint_says_what_the_person_does() {
+fn the_hint_decides_what_the_person_does() {
     for (hint, answers) in [
         ("approve", vec!["authorization_pending", "authorization_pending", "none"]),
         ("approve-after:1:anybody", vec!["authorization_pending", "none"]),
@@ -35,7 +35,7 @@ fn the_hint_says_what_the_person_does() {
 
 /// OP-37
 #[test]
-fn an_id_expires_to_the_millisecond_and_is_forgotten_later() {
+fn an_id_expires_at_the_exact_millisecond_and_is_evicted_later() {
     let mut bench = bench();
     let id = bench.begin("never");
     bench.now = START.saturating_add(Duration::from_millis(119_999));
@@ -59,7 +59,7 @@ fn an_id_expires_to_the_millisecond_and_is_forgotten_later() {
 /// OP-63
 /// OP-65
 #[test]
-fn tokens_are_handed_out_once_and_are_what_they_should_be() {
+fn tokens_are_issued_once_and_are_valid() {
     for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()) {
         let mut bench =
             bench_with(|config| config.client(post_client("signed").id_token_alg(algorithm)));
@@ -118,7 +118,7 @@ fn tokens_are_handed_out_once_and_are_what_they_should_be() {
 /// OP-41
 /// OP-42
 #[test]
-fn a_token_request_has_to_be_a_ciba_grant_for_an_id_of_ones_own() {
+fn a_token_request_must_be_a_ciba_grant_for_an_id_of_the_same_client() {
     let mut bench =
         bench_with(|config| config.client(post_client("push").push("https://app.example/cb")));
     let id = bench.begin("never");
@@ -146,7 +146,7 @@ fn a_token_request_has_to_be_a_ciba_grant_for_an_id_of_ones_own() {
 
 /// OP-44
 #[test]
-fn an_early_poll_is_noted_and_slows_down_unless_it_shall_not() {
+fn an_early_poll_is_reported_and_answered_slow_down_if_configured() {
     let mut bench = bench_with(|config| ProviderConfig { too_early: TooEarly::Recorded, ..config });
     let id = bench.begin("never");
     bench.poll(&id, 5);
@@ -172,7 +172,7 @@ fn an_early_poll_is_noted_and_slows_down_unless_it_shall_not() {
 
 /// OP-44
 #[test]
-fn a_steady_timer_may_be_off_by_the_jitter_of_a_machine() {
+fn a_poll_early_by_the_allowed_jitter_is_not_reported() {
     for (early, expected) in [(100, "authorization_pending"), (101, "slow_down")] {
         let tolerance = Duration::from_millis(100);
         let mut bench =
@@ -188,7 +188,7 @@ fn a_steady_timer_may_be_off_by_the_jitter_of_a_machine() {
 /// OP-44
 /// OP-47
 #[test]
-fn an_early_poll_of_one_transaction_says_nothing_about_a_held_one() {
+fn an_early_poll_of_one_transaction_does_not_affect_a_held_one() {
     let mut bench = bench_with(|config| ProviderConfig {
         long_polling: Some(Duration::from_secs(30)),
         ..config
@@ -206,7 +206,7 @@ fn an_early_poll_of_one_transaction_says_nothing_about_a_held_one() {
 
 /// OP-44
 #[test]
-fn the_interval_may_count_from_the_end_of_the_last_reply() {
+fn the_interval_may_count_from_the_end_of_the_last_response() {
     let habits = |config| ProviderConfig {
         speed_reference: SpeedReference::PreviousReply,
         too_early: TooEarly::Recorded,
@@ -244,7 +244,7 @@ fn too_many_early_polls_end_the_transaction() {
 
 /// OP-46
 #[test]
-fn two_polls_at_once_are_noted() {
+fn two_concurrent_polls_are_reported() {
     let mut bench = bench();
     let id = bench.begin("never");
     bench.pass(5);
@@ -260,7 +260,7 @@ fn two_polls_at_once_are_noted() {
 
 /// OP-47
 #[test]
-fn a_long_poll_is_answered_at_the_decision_or_when_patience_ends() {
+fn a_long_poll_is_answered_at_the_decision_or_at_its_time_out() {
     let mut bench = bench_with(|config| ProviderConfig {
         long_polling: Some(Duration::from_secs(30)),
         ..config
@@ -287,7 +287,7 @@ fn a_long_poll_is_answered_at_the_decision_or_when_patience_ends() {
 
 /// OP-48
 #[test]
-fn a_poll_before_retry_after_is_noted() {
+fn a_poll_before_retry_after_is_reported() {
     // The first poll comes at 00:00:05.
     for field in ["12", "Tue, 01 Jan 2030 00:00:17 GMT"] {
         for (wait, broken) in [(11, vec![Rule::BeforeRetryAfter]), (12, vec![])] {
@@ -303,7 +303,7 @@ fn a_poll_before_retry_after_is_noted() {
 }
 
 #[test]
-fn a_client_is_held_to_scripted_answers_too() {
+fn scripted_responses_set_the_pace_that_polls_are_judged_by() {
     for (code, after) in
         [("access_denied", Rule::AfterTerminalAnswer), ("slow_down", Rule::TooEarly)]
     {
@@ -319,7 +319,7 @@ fn a_client_is_held_to_scripted_answers_too() {
 }
 
 #[test]
-fn a_request_that_is_never_answered_is_judged_all_the_same() {
+fn a_request_that_is_never_answered_is_still_judged() {
     for act in [Act::DropBefore, Act::DropAfter] {
         let mut bench = bench();
         bench.provider.script(Script::new().nth(Endpoint::Token, 1, act));
@@ -333,7 +333,7 @@ fn a_request_that_is_never_answered_is_judged_all_the_same() {
 
 /// OP-38
 #[test]
-fn tokens_lost_on_the_way_are_not_handed_out_again() {
+fn tokens_whose_response_was_lost_are_not_issued_again() {
     let mut bench = bench();
     bench.provider.script(Script::new().nth(Endpoint::Token, 1, Act::DropAfter));
     let id = bench.begin("approve-after:0");
@@ -344,7 +344,7 @@ fn tokens_lost_on_the_way_are_not_handed_out_again() {
 }
 
 #[test]
-fn scripts_delay_amend_and_decide() {
+fn scripts_can_delay_and_change_responses_and_decide() {
     let mut bench = bench();
     let script = Script::new()
         .nth(Endpoint::Token, 1, Act::Decide(Decision::Approve))
@@ -409,7 +409,7 @@ fn one_last_poll_before_the_deadline_is_advice_and_others_are_mistakes() {
 
 /// RFC 9110 9.1, 9.3.7
 #[test]
-fn methods_that_ask_and_carry_nothing_break_no_rule() {
+fn requests_without_a_body_such_as_get_and_head_break_no_rule() {
     let mut bench = bench();
     for path in ["/.well-known/openid-configuration", "/jwks"] {
         let head = Incoming { method: "HEAD".into(), ..Incoming::get(path) };

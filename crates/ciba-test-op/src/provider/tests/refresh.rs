@@ -31,7 +31,7 @@ impl Bench {
 
 /// OP-52
 #[test]
-fn a_refresh_token_brings_tokens_for_the_same_person_and_another_refresh_token() {
+fn a_refresh_token_yields_tokens_for_the_same_person_and_a_new_refresh_token() {
     let mut bench = bench();
     let mut last = tokens(&mut bench);
     let first = claims_of(&last);
@@ -60,7 +60,7 @@ fn a_refresh_token_brings_tokens_for_the_same_person_and_another_refresh_token()
 
 /// OP-52
 #[test]
-fn a_refresh_token_that_was_used_is_refused_with_all_that_followed_from_it() {
+fn reuse_of_a_refresh_token_revokes_its_successors() {
     let mut bench = bench();
     let first = refresh_token(&tokens(&mut bench));
     let second = refresh_token(&bench.refresh_as("app", &first, &[]).1);
@@ -90,7 +90,7 @@ fn a_refresh_token_that_was_used_is_refused_with_all_that_followed_from_it() {
 
 /// OP-52
 #[test]
-fn a_refresh_token_is_for_its_client_its_scope_and_a_day() {
+fn a_refresh_token_is_limited_to_its_client_its_scope_and_a_day() {
     let mut bench = bench();
     let token = refresh_token(&tokens(&mut bench));
     for (client, token, more, code, rule) in [
@@ -114,7 +114,7 @@ fn a_refresh_token_is_for_its_client_its_scope_and_a_day() {
 
 /// OP-52
 #[test]
-fn only_who_asked_for_it_and_may_have_it_gets_a_refresh_token() {
+fn a_refresh_token_is_issued_only_if_requested_and_allowed() {
     let mut bench = bench();
     let id = bench.begin("approve-after:0");
     assert!(bench.poll(&id, 5).1.get("refresh_token").is_none());
@@ -130,7 +130,7 @@ fn only_who_asked_for_it_and_may_have_it_gets_a_refresh_token() {
 /// OP-52
 /// OP-58
 #[test]
-fn a_pushed_refresh_token_serves_and_its_id_token_is_bound_to_no_delivery() {
+fn a_pushed_refresh_token_works_and_its_id_tokens_have_no_binding_claims() {
     let mut bench =
         bench_with(|config| config.client(post_client("pushed").push("https://app.example/cb")));
     let token = "Gc2hbWVsZXNzLXN0YW5kaW4tc2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5";

@@ -85,7 +85,7 @@ fn a_poll_client_is_answered_at_the_token_endpoint_whatever_notification_token_i
 
 /// OP-07
 #[test]
-fn a_push_client_gets_nothing_at_the_token_endpoint() {
+fn a_push_client_is_refused_at_the_token_endpoint() {
     let push = post_client("push").push("https://app.example/cb");
     let mut bench = bench_with(|config| config.client(push));
     let id = bench.begin("approve-after:0");
@@ -131,7 +131,7 @@ fn a_request_is_acknowledged_before_the_person_decides_and_a_late_acknowledgemen
 
 /// OP-36
 #[test]
-fn every_id_keeps_what_its_own_request_said() {
+fn each_transaction_keeps_the_parameters_of_its_own_request() {
     let mut bench = bench_with(|config| config.interval(7));
     let details = [r#"[{"n":1,"type":"a"}]"#, r#"[{"n":2,"type":"b"}]"#];
     let requests = [
@@ -234,7 +234,7 @@ fn keys_are_public_and_distinct_through_all_three_steps_of_a_rotation() {
 /// OP-14
 /// OP-15
 #[test]
-fn only_a_post_of_a_form_without_query_and_repetition_is_taken() {
+fn only_a_posted_form_without_query_and_repeated_parameters_is_accepted() {
     let mut bench = bench();
     for endpoint in [Endpoint::Backchannel, Endpoint::Token] {
         let path = bench.path(endpoint);
@@ -286,7 +286,7 @@ fn only_a_post_of_a_form_without_query_and_repetition_is_taken() {
 /// OP-25
 /// OP-34
 #[test]
-fn each_wrong_parameter_has_its_code_and_begins_nothing() {
+fn each_wrong_parameter_is_refused_with_its_error_code() {
     let mut bench = bench_with(|config| {
         let barred = Client { ciba: false, ..post_client("barred") };
         config.client(barred).user(User::new("gone", Behaviour::Unknown))
@@ -362,7 +362,7 @@ fn each_wrong_parameter_has_its_code_and_begins_nothing() {
 
 /// OP-19
 #[test]
-fn an_id_token_hint_has_to_be_ours_and_for_this_client_but_may_be_old() {
+fn an_id_token_hint_must_be_issued_here_for_this_client_but_may_have_expired() {
     let mut bench = bench();
     let auth_req_id = bench.begin("approve-after:0");
     let tokens = bench.poll(&auth_req_id, 5).1;
@@ -394,7 +394,7 @@ fn requested_expiry_is_honoured_ignored_or_shortened() {
 
 /// OP-23
 #[test]
-fn requested_expiry_has_a_ceiling_and_the_judge_says_so() {
+fn a_requested_expiry_above_the_maximum_is_capped_and_reported() {
     for (asked, expires_in, said) in [
         ("3600", 3600, vec![]),
         ("3601", 3600, vec![Rule::RequestedExpiry]),
@@ -414,7 +414,7 @@ fn requested_expiry_has_a_ceiling_and_the_judge_says_so() {
 
 /// OP-24
 #[test]
-fn parameters_that_are_well_formed_are_taken() {
+fn well_formed_parameters_are_accepted() {
     let mut bench = bench();
     let claims = r#"{"userinfo":{"name":null,"email":{"essential":true}},"id_token":{"acr":{"values":["gold"]},"x":{"value":1}},"other":7}"#;
     for (name, value) in [
@@ -431,7 +431,7 @@ fn parameters_that_are_well_formed_are_taken() {
 }
 
 #[test]
-fn a_query_is_a_mistake_where_parameters_belong_into_the_body_or_it_holds_a_secret() {
+fn only_a_query_with_protocol_parameters_is_reported() {
     for (target, rules) in [
         ("/.well-known/openid-configuration?v=2", vec![]),
         ("/jwks?cache=no", vec![]),
@@ -447,7 +447,7 @@ fn a_query_is_a_mistake_where_parameters_belong_into_the_body_or_it_holds_a_secr
 
 /// An empty pair says nothing; two of them are no parameter that came twice.
 #[test]
-fn empty_pairs_between_parameters_are_passed_over() {
+fn empty_pairs_between_parameters_are_ignored() {
     let mut bench = bench();
     let form = format!(
         "&client_id=app&&client_secret={}&scope=openid&login_hint=approve&",
@@ -460,7 +460,7 @@ fn empty_pairs_between_parameters_are_passed_over() {
 
 /// OP-65
 #[test]
-fn an_access_token_is_taken_from_the_header_or_from_a_form() {
+fn an_access_token_is_accepted_in_the_header_or_in_a_form() {
     let mut bench = bench();
     let id = bench.begin("approve-after:0");
     let tokens = bench.poll(&id, 5).1;
@@ -552,7 +552,7 @@ fn a_request_sent_again_after_its_answer_was_lost_is_a_second_prompt() {
 }
 
 #[test]
-fn an_address_that_only_a_redirect_names_is_a_trap() {
+fn a_request_to_an_address_known_only_from_a_redirect_is_reported() {
     let mut bench = bench();
     let trap = bench.provider.endpoint_url(Endpoint::Trap);
     let redirect = ScriptedAnswer::redirect(307, &trap);

@@ -40,7 +40,7 @@ impl Bench {
 /// OP-25
 /// OP-30
 #[test]
-fn a_registered_client_signs_and_another_one_does_not() {
+fn only_a_client_registered_for_it_may_sign_requests() {
     let mut bench = signed_bench();
     assert_eq!(bench.ask_signed(&request(START, &[]), &[]), 200);
     assert_eq!(bench.provider.transactions(START)[0].binding_message.as_deref(), Some("W4SCT"));
@@ -60,7 +60,7 @@ fn a_registered_client_signs_and_another_one_does_not() {
 /// OP-28
 /// OP-29
 #[test]
-fn every_defect_of_a_signed_request_has_its_rule() {
+fn every_defect_of_a_signed_request_is_reported_under_its_rule() {
     use Rule::{
         RequestObjectClaims, RequestObjectForm, RequestObjectReplay, RequestObjectStyle,
         RequestObjectTime,
@@ -145,7 +145,7 @@ fn a_wrong_request_object_may_have_an_error_code_of_its_own() {
 /// OP-23
 /// OP-30
 #[test]
-fn requested_expiry_is_a_string_or_a_number_inside_and_details_are_json() {
+fn a_signed_request_may_carry_requested_expiry_as_a_string_or_a_number_and_details_as_json() {
     for (value, expires_in) in [(json!("77"), 77), (json!(77), 77)] {
         let mut bench = signed_bench();
         let details = IdTokenEdit::set("authorization_details", json!([{ "type": "payment" }]));
@@ -158,7 +158,7 @@ fn requested_expiry_is_a_string_or_a_number_inside_and_details_are_json() {
 
 /// OP-21
 #[test]
-fn a_person_with_a_code_wants_it_from_clients_that_may_send_one() {
+fn a_person_with_a_user_code_requires_it_from_clients_registered_for_it() {
     use crate::config::{Behaviour, User};
     let bench = || {
         let person = User::new("anna", Behaviour::Approve(None)).user_code("1234");
@@ -191,7 +191,7 @@ fn fapi_client(algorithm: JwsAlgorithm) -> Client {
 
 /// OP-66
 #[test]
-fn fapi_ciba_registers_confidential_clients_with_good_algorithms_only() {
+fn fapi_ciba_accepts_only_confidential_clients_with_allowed_algorithms() {
     use crate::config::ConfigError;
     let register =
         |client| Provider::new(ProviderConfig::fapi_ciba(ISSUER).client(client)).map(drop);
@@ -225,7 +225,7 @@ fn fapi_ciba_registers_confidential_clients_with_good_algorithms_only() {
 
 /// OP-66
 #[test]
-fn fapi_ciba_limits_the_life_of_requests_and_wants_a_context() {
+fn fapi_ciba_limits_the_lifetime_of_requests_and_requires_a_context() {
     let certificate = crate::PeerCertificate::new(*b"certificate", false);
     for (edit, rule) in [
         (None, None),
@@ -269,7 +269,7 @@ fn fapi_ciba_limits_the_life_of_requests_and_wants_a_context() {
 /// OP-12
 /// OP-67
 #[test]
-fn a_certificate_client_shows_its_certificate_at_the_alias() {
+fn a_client_with_a_certificate_must_present_it_at_the_alias() {
     let shown = |der: &[u8]| crate::PeerCertificate::new(der, false);
     let bench = || {
         let authentication =

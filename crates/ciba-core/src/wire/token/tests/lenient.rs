@@ -7,7 +7,7 @@ use super::*;
 /// REQ-AERR-01b
 /// REQ-AERR-15
 #[test]
-fn an_error_is_read_whatever_its_label_and_encoding() {
+fn an_error_is_read_with_any_content_type_and_encoding() {
     let denied = br#"{"error":"access_denied","error_description":"no"}"#;
     for media_type in [
         "application/json",
@@ -54,7 +54,7 @@ fn an_error_is_read_whatever_its_label_and_encoding() {
 /// REQ-AERR-11b
 /// REQ-TOK-11
 #[test]
-fn what_shows_the_cause_is_kept_and_never_a_page() {
+fn a_short_cause_is_kept_from_an_error_and_an_html_page_is_not() {
     let answer_of = |status, media_type: &str, body: &str| {
         let headers = [("content-type", media_type), ("www-authenticate", "Bearer error=\"x\"")]
             .into_iter()
