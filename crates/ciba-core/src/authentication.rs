@@ -160,6 +160,7 @@ impl Authentication {
     #[must_use]
     pub fn authorization_details(&self) -> Option<&str> {
         // As received: typed details are up to the application, which knows their types.
+        // `null` counts as absent.
         self.extra().json("authorization_details").filter(|details| *details != "null")
     }
 

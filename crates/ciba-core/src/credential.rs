@@ -82,6 +82,7 @@ pub(crate) fn credential(
         }
         ClientAuth::ClientSecretJwt { secret, algorithm } => {
             let signing_input =
+                // A client secret has no key id.
                 assertion(config, endpoint, *algorithm, None, entropy, now).signing_input;
             let mac = config.verifier.hmac(
                 algorithm.hash(),
@@ -143,6 +144,7 @@ fn assertion(
 ) -> UnsignedJwt {
     let audience = match endpoint {
         Endpoint::BackchannelAuthentication => &config.audiences.backchannel,
+        // No request to the last three has a credential.
         Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => {
             &config.audiences.token
         }

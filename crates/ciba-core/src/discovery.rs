@@ -63,6 +63,7 @@ impl Discovery {
         value: impl Into<String>,
     ) -> Result<Self, RequestError> {
         let (name, value) = (name.into(), value.into());
+        // The profile is not known before there is a configuration.
         if let Some(reason) = header_fault(&name, &value, false) {
             return Err(RequestError::Header { name, reason });
         }
@@ -119,6 +120,7 @@ impl Discovery {
                 Err(Fault::MediaType)
             }
             200 => Ok(response.body.expose()),
+            // Another host could choose the endpoints if this were followed.
             300..400 => Err(Fault::Redirect),
             _ => Err(Fault::Status),
         };

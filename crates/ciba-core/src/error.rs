@@ -77,6 +77,7 @@ impl Failure {
             | Self::Abandoned => true,
             // Most refusals are about the request or the client, which another try does not change.
             Self::Refused(answer) => answer.is_passing(),
+            // The same request would get the same answer.
             Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
         }
     }

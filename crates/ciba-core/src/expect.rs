@@ -195,6 +195,7 @@ impl Expectations {
 
     /// Whether anything is expected that only an ID Token can show.
     pub(crate) fn need_an_id_token(&self) -> bool {
+        // Compared as a whole, so that a new expectation cannot be forgotten here.
         *self != Self::default()
     }
 
@@ -264,6 +265,7 @@ impl ExpectedEid {
 impl ExpectedClaim {
     fn accepts(&self, claim: Option<&Scalar<'_>>) -> bool {
         match claim {
+            // `null` counts as absent, as for every other claim.
             None | Some(Scalar::Null) => self.presence == Presence::IfPresent,
             Some(Scalar::Text(text)) => self.matches(text),
             Some(Scalar::Bool(value)) => self.matches(&value.to_string()),
@@ -277,6 +279,8 @@ impl ExpectedClaim {
     fn matches(&self, text: &str) -> bool {
         let expected = self.text.expose();
         match self.matching {
+            // Not in constant time: the signature has been verified, so no stranger can probe
+            // values.
             Matching::Equal => text == expected,
             Matching::EqualOrRefined => is_or_refines(text, expected),
         }

@@ -54,6 +54,7 @@ impl Issuer {
 
     /// Whether a URL has the scheme, host and port of the issuer.
     pub(crate) fn is_origin_of(&self, url: &Url) -> bool {
+        // Whether http is allowed was decided when the issuer was parsed.
         Url::parse_with(&self.0, LoopbackHttp::DangerouslyAllowed).is_ok_and(|own| {
             own.scheme() == url.scheme()
                 && own.host().eq_ignore_ascii_case(url.host())
@@ -78,6 +79,7 @@ impl Issuer {
             .and_then(|rest| rest.find('/'))
             .map(|at| at.saturating_add(authority));
         let (origin, path) = self.0.split_at(path_start.unwrap_or(self.0.len()));
+        // OIDC Discovery 4: a trailing slash is removed before the suffix is appended.
         (origin, path.strip_suffix('/').unwrap_or(path))
     }
 

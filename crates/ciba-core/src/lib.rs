@@ -52,7 +52,9 @@ pub mod json;
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
 )]
 mod jwks;
-mod named;
+// Public for the macro, which the other crates of the workspace use too.
+#[doc(hidden)]
+pub mod named;
 mod person;
 mod policy;
 mod profile;

@@ -2,9 +2,21 @@
 
 use core::fmt;
 
+// The macro names these, so that the crate that calls it needs neither `alloc` nor `serde`.
+#[doc(hidden)]
+pub use {alloc::string::String, serde};
+
 /// The error of a string that is not the name of any value of an enum. `Display` lists the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownName(pub(crate) &'static [&'static str]);
+pub struct UnknownName(&'static [&'static str]);
+
+impl UnknownName {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(names: &'static [&'static str]) -> Self {
+        Self(names)
+    }
+}
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,6 +45,8 @@ impl core::error::Error for UnknownName {}
 ///
 /// `=> "message"` after each name makes `Display` write the message. Without it `Display` writes
 /// the name.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! named {
     (
         $(#[$meta:meta])*
@@ -48,7 +62,7 @@ macro_rules! named {
 
         impl $Enum {
             /// All values, in the order of their declaration.
-            #[allow(dead_code, reason = "not every enum of this crate is listed")]
+            #[allow(dead_code, reason = "not every enum is listed")]
             $vis const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
 
             /// Returns the name, for machine-readable text.
@@ -82,17 +96,21 @@ macro_rules! named {
 
             /// Reads the name. See [`Self::from_name`].
             fn from_str(name: &str) -> Result<Self, Self::Err> {
-                Self::from_name(name).ok_or($crate::named::UnknownName(&[$($name),+]))
+                Self::from_name(name).ok_or($crate::named::UnknownName::new(&[$($name),+]))
             }
         }
 
         $crate::named::named!(serialize $Enum);
 
-        impl<'de> serde::Deserialize<'de> for $Enum {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        impl<'de> $crate::named::serde::Deserialize<'de> for $Enum {
+            fn deserialize<D: $crate::named::serde::Deserializer<'de>>(
+                from: D,
+            ) -> Result<Self, D::Error> {
                 // Owned, because a deserializer may have to unescape it.
-                let name = <alloc::string::String as serde::Deserialize>::deserialize(from)?;
-                name.parse().map_err(serde::de::Error::custom)
+                let name = <$crate::named::String as $crate::named::serde::Deserialize>::deserialize(
+                    from,
+                )?;
+                name.parse().map_err($crate::named::serde::de::Error::custom)
             }
         }
     };
@@ -159,8 +177,11 @@ macro_rules! named {
 
     (serialize $Enum:ident) => {
         /// Serializes the name.
-        impl serde::Serialize for $Enum {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        impl $crate::named::serde::Serialize for $Enum {
+            fn serialize<S: $crate::named::serde::Serializer>(
+                &self,
+                to: S,
+            ) -> Result<S::Ok, S::Error> {
                 to.serialize_str(self.name())
             }
         }
@@ -191,7 +212,8 @@ macro_rules! named {
     (@write $f:ident, $name:expr, $($text:tt)+) => { write!($f, $($text)+) };
 }
 
-pub(crate) use named;
+#[doc(hidden)]
+pub use named;
 
 #[cfg(test)]
 mod tests {
@@ -224,7 +246,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&Colour::Red).unwrap(), r#""red""#);
         for other in ["Red", "red ", "", "green"] {
             let error = other.parse::<Colour>().unwrap_err();
-            assert_eq!(error, UnknownName(&["red", "blue"]));
+            assert_eq!(error, UnknownName::new(&["red", "blue"]));
             assert_eq!(error.to_string(), "not one of red, blue");
             assert!(serde_json::from_value::<Colour>(other.into()).is_err(), "{other}");
         }

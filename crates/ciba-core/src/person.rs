@@ -161,9 +161,11 @@ fn as_may_be_read(hint: &str) -> Zeroizing<String> {
                 u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c)
             }
             '\u{2d0}' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' => ':',
+            // The long s, which case folding maps to `s`.
             '\u{17f}' => 's',
             _ => c,
         };
+        // In a form, `+` is a space.
         if is_plain(c) && !c.is_whitespace() && c != '+' {
             read.push(c.to_ascii_lowercase());
         }
@@ -250,6 +252,8 @@ impl ExpectedPerson {
     fn is_shown_by(&self, value: &Scalar<'_>, now: Timestamp) -> bool {
         match value {
             Scalar::Text(text) => is_same(self.number.expose(), text, now),
+            // Some providers may send the digits as a number. If it lost a leading zero, it is not
+            // equal.
             Scalar::Whole(number) => {
                 is_same(self.number.expose(), &alloc::format!("{number}"), now)
             }
@@ -302,6 +306,7 @@ fn swedish(text: &str, year: u32) -> Option<[u32; 12]> {
         8 => front.get(..4)?.parse().ok()?,
         6 => {
             let within: u32 = front.get(..2)?.parse().ok()?;
+            // The last year with these two digits that is not after `latest`.
             latest.checked_sub((latest + 100 - within) % 100)?
         }
         _ => return None,

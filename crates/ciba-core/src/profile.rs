@@ -19,12 +19,16 @@ named! {
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 4] = [
-        Self::Plain,
-        Self::FapiCiba(FapiCiba::Id1),
-        Self::FapiCiba(FapiCiba::Draft03OnFapi1),
-        Self::FapiCiba(FapiCiba::Draft03OnFapi2),
-    ];
+    pub const ALL: [Self; 1 + FapiCiba::ALL.len()] = {
+        // Built from the list of editions, so that a new edition cannot be missing here.
+        let mut all = [Self::Plain; 1 + FapiCiba::ALL.len()];
+        let mut at = 0;
+        while at < FapiCiba::ALL.len() {
+            all[at + 1] = Self::FapiCiba(FapiCiba::ALL[at]);
+            at += 1;
+        }
+        all
+    };
 
     /// Returns the profile of that name.
     #[must_use]

@@ -319,6 +319,7 @@ impl AuthRequest {
     // REQ-SEC-13
     #[must_use]
     pub fn shown_binding_message(&self) -> Option<&str> {
+        // An empty message is not sent, so the person could not compare it.
         self.binding_message.as_deref().filter(|message| !message.is_empty())
     }
 
@@ -367,6 +368,7 @@ impl AuthRequest {
     // REQ-META-22, REQ-AREQ-19, REQ-IDT-16, REQ-IDT-23, REQ-IDT-25
     pub(crate) fn effective_expectations(&self, config: &ClientConfig) -> Expectations {
         let mut expectations = self.expectations.clone();
+        // What the caller expects explicitly takes precedence over what follows from parameters.
         if expectations.acr_values.is_empty() {
             expectations.acr_values = self.eids(config).to_vec();
         }
@@ -374,19 +376,23 @@ impl AuthRequest {
         if expectations.nonce.is_none() {
             expectations.nonce = self.extra_value("nonce").map(Into::into);
         }
+        // `check_extra` rejects a value that is not a number.
         let asked = self.extra_value("max_age").and_then(number::digits).map(Duration::from_secs);
         expectations.max_age =
+            // The shorter one, because each of them was asked for.
             expectations.max_age.into_iter().chain(asked.or(config.registered.max_age)).min();
         expectations.acr = expectations.acr.or(config.id_token.acr);
         // A requested `acr` must be returned (FAPI-CIBA 5.2.3.1 item 3, REQ-FAPI-06).
         if matches!(config.profile, Profile::FapiCiba(_)) && !expectations.acr_values.is_empty() {
             expectations.acr = Some(AcrRule::Require);
         }
+        // A request can add this check but not remove a registered one.
         expectations.auth_time_required |= config.registered.require_auth_time;
         // The hint names the person, so the result must be about the same one (REQ-IDT-16).
         if let (None, Hint::IdToken(token)) = (&expectations.subject, &self.hint) {
             expectations.subject = signed_claims(token.expose()).as_mut().and_then(subject_of);
         }
+        // After everything that a request can set, because no request may relax it.
         if config.persons.required {
             expectations.person = Some(Presence::Required);
         }
@@ -398,6 +404,7 @@ impl AuthRequest {
 
     /// Returns the `acr_values` that count as requested.
     fn eids<'a>(&'a self, config: &'a ClientConfig) -> &'a [String] {
+        // OIDC Registration 2: the registered values are defaults, so a request replaces them.
         if self.acr_values.is_empty() { &config.registered.acr_values } else { &self.acr_values }
     }
 
@@ -429,6 +436,7 @@ impl AuthRequest {
             Check::Off => None,
         };
         let values = self.eids(config).to_vec();
+        // Without requested values, there is nothing to compare the eID with.
         if !values.is_empty() {
             expectations.eid = presence.map(|presence| ExpectedEid { values, presence });
             expectations.acr = expectations.acr.or(Some(AcrRule::Report));
@@ -443,12 +451,14 @@ impl AuthRequest {
     /// Identifies the person that the request prompts: the kind of the hint, and a string that is
     /// the same for all spellings of one number.
     pub(crate) fn person(&self, config: &ClientConfig, now: Timestamp) -> (u8, Zeroizing<String>) {
+        // The letter separates the kinds of hints: equal strings of two kinds may name two persons.
         let (kind, text) = match (&self.hint, self.number(config)) {
             (Hint::Login(_), Some(number)) => (b'n', person::in_one_spelling(number, now)),
             (Hint::Login(hint), None) => (b'l', hint.expose().into()),
             (Hint::LoginToken(token), _) => (b't', token.expose().into()),
             (Hint::IdToken(token), _) => (b'i', token.expose().into()),
         };
+        // Hints and national ids are personal data, so the copy is wiped.
         (kind, Zeroizing::new(text))
     }
 
@@ -507,6 +517,7 @@ impl ExtraValue {
 // REQ-AREQ-20
 #[must_use]
 pub fn binding_code(entropy: Entropy) -> String {
+    // Sixteen, so that four random bits select one without bias.
     const LETTERS: [char; 16] =
         ['A', 'C', 'D', 'E', 'F', 'H', 'J', 'K', 'M', 'N', 'P', 'R', 'T', 'W', 'X', 'Y'];
     let bytes = entropy.into_bytes();
@@ -518,6 +529,7 @@ pub fn binding_code(entropy: Entropy) -> String {
 fn signed_claims(compact: &str) -> Option<Object> {
     let mut parts = compact.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    // Five parts are an encrypted token, any other number is no token.
     if parts.next().is_some() {
         return None;
     }
@@ -530,6 +542,7 @@ fn subject_of(claims: &mut Object) -> Option<String> {
 
 impl fmt::Debug for AuthRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Only these: the other parameters may contain personal data.
         f.debug_struct("AuthRequest")
             .field("hint", &self.hint)
             .field("scope", &self.scope_text())

@@ -53,6 +53,7 @@ pub(crate) struct SavedTokens<'a> {
     scope: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "SavedJsonObject::is_empty")]
     extra: SavedJsonObject<'a>,
+    // The name that earlier versions wrote.
     #[serde(default, rename = "oddities", skip_serializing_if = "Vec::is_empty")]
     deviations: Vec<Text<'a>>,
 }
@@ -158,6 +159,7 @@ pub(crate) enum SavedFailure<'a> {
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         person: bool,
         answer: Option<SavedAnswer<'a>>,
+        // The name that earlier versions wrote.
         #[serde(default, rename = "trouble", skip_serializing_if = "Option::is_none")]
         problem: Option<SavedExchangeProblem<'a>>,
         #[serde(default, skip_serializing_if = "is_zero")]

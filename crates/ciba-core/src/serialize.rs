@@ -103,6 +103,7 @@ fn cause(failure: &Failure) -> Option<&'static str> {
         },
         _ => None,
     }
+    // An unknown cause says no more than an absent one.
     .filter(|name| *name != Cause::Unknown.name())
 }
 

@@ -41,6 +41,7 @@ pub fn plain(text: &str) -> String {
 pub(crate) fn plain_at_most(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars().map(plain_char) {
+        // Only whole characters, because a part of one is not UTF-8.
         if out.len().saturating_add(c.len_utf8()) > most {
             break;
         }
@@ -50,6 +51,7 @@ pub(crate) fn plain_at_most(text: &str, most: usize) -> String {
 }
 
 fn plain_char(c: char) -> char {
+    // Not removed, because that would join the words around it.
     if is_plain(c) { c } else { ' ' }
 }
 

@@ -173,7 +173,9 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 
 /// Milliseconds since the epoch of RFC 3339 text.
 fn parse(text: &str) -> Option<u64> {
+    // RFC 3339 section 5.6 allows lower case, and a space as the separator.
     let (day, rest) = text.split_once(['T', 't', ' '])?;
+    // The time contains none of these, so the first one begins the offset.
     let zone = rest.find(['Z', 'z', '+', '-'])?;
     let (time, zone) = rest.split_at_checked(zone)?;
     let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
@@ -192,6 +194,7 @@ fn parse(text: &str) -> Option<u64> {
     };
     match (zone.split_at_checked(1)?, zone) {
         (_, "Z" | "z") => Some(at),
+        // Checked, because an offset may lead to an instant before the epoch.
         (("+", offset), _) => at.checked_sub(shift(offset)?),
         (("-", offset), _) => at.checked_add(shift(offset)?).filter(|at| *at <= LATEST),
         _ => None,

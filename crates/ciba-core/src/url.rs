@@ -129,6 +129,7 @@ impl Url {
             Some((path, query)) => (path, Some(query)),
         };
         check_characters(path, b"/:@!$&'()*+,;=")?;
+        // Without the apostrophe, which the parser of browsers percent-encodes in a query.
         check_characters(query.unwrap_or_default(), b"/?:@!$&()*+,;=")?;
         // HTTP libraries remove them, and would then call another path than the one that was
         // checked.
@@ -215,6 +216,8 @@ fn check_host(host: &str) -> Result<(), UrlError> {
         let address = literal.strip_suffix(']').ok_or(UrlError::Host)?;
         let parsed: Ipv6Addr = address.parse().map_err(|_| UrlError::Host)?;
         // Only the canonical form, so that equal hosts are equal strings.
+        // IPv4-mapped addresses are rejected: the standard library prints them with dots, other
+        // parsers do not.
         return if parsed.to_string() == address && !address.contains('.') {
             Ok(())
         } else {
@@ -223,10 +226,12 @@ fn check_host(host: &str) -> Result<(), UrlError> {
     }
     let label_fits = |label: &str| {
         (1..=63).contains(&label.len())
+            // An underscore is not valid in host names (RFC 1123 section 2.1), but is used in them.
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
+    // The longest name in the DNS (RFC 1035 section 2.3.4).
     if host.len() > 253 || !host.split('.').all(label_fits) {
         return Err(UrlError::Host);
     }
@@ -248,6 +253,7 @@ fn is_numeric(label: &str) -> bool {
 }
 
 fn is_loopback(host: &str) -> bool {
+    // This name always means the local machine (RFC 6761 section 6.3).
     host == "localhost"
         || host == "[::1]"
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())

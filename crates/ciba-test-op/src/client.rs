@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ciba_core::{
     ClientSecret, DeliveryMode,
+    config::AuthMethod,
     crypto::Hash,
     http::{LoopbackHttp, Url},
     jose::JwsAlgorithm,
@@ -209,14 +210,15 @@ impl ClientAuthentication {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::PrivateKeyJwt { .. } => "private_key_jwt",
-            Self::ClientSecretJwt { .. } => "client_secret_jwt",
-            Self::ClientSecretBasic { .. } => "client_secret_basic",
-            Self::ClientSecretPost { .. } => "client_secret_post",
-            Self::TlsClientAuth { .. } => "tls_client_auth",
-            Self::SelfSignedTlsClientAuth { .. } => "self_signed_tls_client_auth",
-            Self::None => "none",
+            Self::PrivateKeyJwt { .. } => AuthMethod::PrivateKeyJwt,
+            Self::ClientSecretJwt { .. } => AuthMethod::ClientSecretJwt,
+            Self::ClientSecretBasic { .. } => AuthMethod::ClientSecretBasic,
+            Self::ClientSecretPost { .. } => AuthMethod::ClientSecretPost,
+            Self::TlsClientAuth { .. } => AuthMethod::TlsClientAuth,
+            Self::SelfSignedTlsClientAuth { .. } => AuthMethod::SelfSignedTlsClientAuth,
+            Self::None => AuthMethod::None,
         }
+        .name()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use ciba_core::DeliveryMode;
+use ciba_core::{DeliveryMode, named};
 
 use crate::{client::Client, habits::Habits};
 
@@ -210,15 +210,17 @@ impl ProviderConfig {
     }
 }
 
-/// The kind of provider that a provider behaves like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Personality {
-    /// As the specifications say.
-    #[default]
-    Generic,
-    /// Like Idura Verify.
-    Idura,
+named! {
+    /// The kind of provider that a provider behaves like.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum Personality {
+        /// As the specifications say.
+        #[default]
+        Generic = "generic",
+        /// Like Idura Verify.
+        Idura = "idura",
+    }
 }
 
 /// A user the provider knows.

@@ -5,179 +5,173 @@ use core::fmt;
 use ciba_core::{
     Timestamp,
     http::{Body, Headers},
+    named,
 };
 
 use crate::message::{Endpoint, ExchangeId};
 
-/// A rule of the specifications that a client broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Rule {
-    /// The endpoint takes POST only (CIBA 7.1, 10.1).
-    Method,
-    /// The body is not a form (CIBA 7.1, RFC 6749 3.2).
-    MediaType,
-    /// A URL contains a secret, a token, an assertion, a hint, an `auth_req_id` or parameters.
-    ParametersInUrl,
-    /// The form cannot be decoded.
-    MalformedForm,
-    /// A parameter occurs twice (RFC 6749 3.2).
-    DuplicateParameter,
-    /// A request has two credentials (RFC 6749 2.3).
-    SecondCredential,
-    /// The credential is missing, or its method is not the registered one.
-    AuthenticationMethod,
-    /// The credential is wrong: unknown client, wrong secret, bad signature.
-    Credential,
-    /// `client_assertion_type` is missing or wrong (RFC 7523 2.2).
-    AssertionType,
-    /// The assertion is not a compact JWS with a valid header, or its algorithm is not registered.
-    AssertionForm,
-    /// `iss`, `sub`, `exp` or `jti` is missing or has the wrong type, `iat` has the wrong type, or
-    /// `iss` or `sub` is not the client id.
-    AssertionClaims,
-    /// The assertion is expired, valid for more than 24 hours, or not valid yet.
-    AssertionTime,
-    /// The assertion is for another audience (CIBA 7.1).
-    AssertionAudience,
-    /// The assertion's `jti` was used before, at either endpoint (RFC 7523 3).
-    AssertionReplay,
-    /// The body's `client_id` is not that of the authenticated client.
-    ClientIdMismatch,
-    /// `scope` is missing, malformed or lacks `openid`.
-    Scope,
-    /// There is not exactly one hint.
-    Hint,
-    /// `requested_expiry` is not a positive integer. As advice: it is longer than the provider's
-    /// longest lifetime.
-    RequestedExpiry,
-    /// `authorization_details` is not an array of objects with a type (RFC 9396 2).
-    AuthorizationDetails,
-    /// `resource` is not an absolute URI without fragment (RFC 8707 2).
-    Resource,
-    /// `claims` is not a JSON object of the form of OpenID Connect Core 5.5.
-    Claims,
-    /// `request_context` is not a JSON object (FAPI-CIBA 5.3).
-    RequestContext,
-    /// There are parameters outside of a `request` object, or the client is not registered for
-    /// signed requests.
-    RequestObject,
-    /// A `request` is not a JWS with the registered algorithm and a valid signature (CIBA 7.1.1).
-    RequestObjectForm,
-    /// A claim of a `request` is missing, has the wrong type or the wrong value (CIBA 7.1.1).
-    RequestObjectClaims,
-    /// A `request` is expired, not valid yet, or valid for too long.
-    RequestObjectTime,
-    /// The `jti` of a `request` was used before.
-    RequestObjectReplay,
-    /// A `request` has something that is no reason to refuse it: a `sub`, the `typ` of another kind
-    /// of token, a null claim, an `aud` that names an endpoint.
-    RequestObjectStyle,
-    /// FAPI-CIBA does not allow the request.
-    Profile,
-    /// The certificate is missing, or not the registered one (RFC 8705 2, 3).
-    Certificate,
-    /// A client with a certificate used the main URL although there is an alias (RFC 8705 5).
-    PlainHost,
-    /// An authentication request was repeated after its answer was lost, so the user is prompted
-    /// twice.
-    RepeatedAuthenticationRequest,
-    /// `grant_type` is missing, or one that the provider or the client does not support.
-    GrantType,
-    /// A refresh token was never issued to this client, or was used before (RFC 6749 6, 10.4).
-    RefreshToken,
-    /// `auth_req_id` is missing, or was never issued to this client.
-    AuthReqId,
-    /// A push client used the CIBA grant.
-    PushClientPolls,
-    /// A poll arrived before the interval was over.
-    TooEarly,
-    /// Two polls of one transaction overlapped.
-    Overlap,
-    /// A poll arrived before the time in `Retry-After`.
-    BeforeRetryAfter,
-    /// A poll arrived after a terminal error, which includes `expired_token`.
-    AfterTerminalAnswer,
-    /// A poll arrived after the tokens had been delivered.
-    AfterSuccess,
-    /// A request went to a URL that occurs only in a redirect, a `jku` or an `error_uri`.
-    Trap,
-    /// `client_notification_token` is missing, too long, not a bearer token, or has less than 128
-    /// bits of entropy (CIBA 7.1).
-    NotificationToken,
-    /// A valid notification was not answered with 204 or 200, or an invalid one was not refused
-    /// (CIBA 10.2, 10.3.1).
-    NotificationAnswer,
-    /// A notification was answered with a redirect (CIBA 10.2).
-    NotificationRedirect,
-    /// A notification with a wrong bearer token was accepted (CIBA 10.2).
-    ForgedNotification,
-    /// The access token is missing or was never issued.
-    AccessToken,
+named! {
+    /// A rule of the specifications that a client broke. Its name is stable.
+    #[derive(PartialOrd, Ord)]
+    #[non_exhaustive]
+    pub enum Rule {
+        /// The endpoint takes POST only (CIBA 7.1, 10.1).
+        Method = "method",
+        /// The body is not a form (CIBA 7.1, RFC 6749 3.2).
+        MediaType = "media-type",
+        /// A URL contains a secret, a token, an assertion, a hint, an `auth_req_id` or parameters.
+        ParametersInUrl = "parameters-in-url",
+        /// The form cannot be decoded.
+        MalformedForm = "malformed-form",
+        /// A parameter occurs twice (RFC 6749 3.2).
+        DuplicateParameter = "duplicate-parameter",
+        /// A request has two credentials (RFC 6749 2.3).
+        SecondCredential = "second-credential",
+        /// The credential is missing, or its method is not the registered one.
+        AuthenticationMethod = "authentication-method",
+        /// The credential is wrong: unknown client, wrong secret, bad signature.
+        Credential = "credential",
+        /// `client_assertion_type` is missing or wrong (RFC 7523 2.2).
+        AssertionType = "assertion-type",
+        /// The assertion is not a compact JWS with a valid header, or its algorithm is not registered.
+        AssertionForm = "assertion-form",
+        /// `iss`, `sub`, `exp` or `jti` is missing or has the wrong type, `iat` has the wrong type, or
+        /// `iss` or `sub` is not the client id.
+        AssertionClaims = "assertion-claims",
+        /// The assertion is expired, valid for more than 24 hours, or not valid yet.
+        AssertionTime = "assertion-time",
+        /// The assertion is for another audience (CIBA 7.1).
+        AssertionAudience = "assertion-audience",
+        /// The assertion's `jti` was used before, at either endpoint (RFC 7523 3).
+        AssertionReplay = "assertion-replay",
+        /// The body's `client_id` is not that of the authenticated client.
+        ClientIdMismatch = "client-id-mismatch",
+        /// `scope` is missing, malformed or lacks `openid`.
+        Scope = "scope",
+        /// There is not exactly one hint.
+        Hint = "hint",
+        /// `requested_expiry` is not a positive integer. As advice: it is longer than the provider's
+        /// longest lifetime.
+        RequestedExpiry = "requested-expiry",
+        /// `authorization_details` is not an array of objects with a type (RFC 9396 2).
+        AuthorizationDetails = "authorization-details",
+        /// `resource` is not an absolute URI without fragment (RFC 8707 2).
+        Resource = "resource",
+        /// `claims` is not a JSON object of the form of OpenID Connect Core 5.5.
+        Claims = "claims",
+        /// `request_context` is not a JSON object (FAPI-CIBA 5.3).
+        RequestContext = "request-context",
+        /// There are parameters outside of a `request` object, or the client is not registered for
+        /// signed requests.
+        RequestObject = "request-object",
+        /// A `request` is not a JWS with the registered algorithm and a valid signature (CIBA 7.1.1).
+        RequestObjectForm = "request-object-form",
+        /// A claim of a `request` is missing, has the wrong type or the wrong value (CIBA 7.1.1).
+        RequestObjectClaims = "request-object-claims",
+        /// A `request` is expired, not valid yet, or valid for too long.
+        RequestObjectTime = "request-object-time",
+        /// The `jti` of a `request` was used before.
+        RequestObjectReplay = "request-object-replay",
+        /// A `request` has something that is no reason to refuse it: a `sub`, the `typ` of another kind
+        /// of token, a null claim, an `aud` that names an endpoint.
+        RequestObjectStyle = "request-object-style",
+        /// FAPI-CIBA does not allow the request.
+        Profile = "profile",
+        /// The certificate is missing, or not the registered one (RFC 8705 2, 3).
+        Certificate = "certificate",
+        /// A client with a certificate used the main URL although there is an alias (RFC 8705 5).
+        PlainHost = "plain-host",
+        /// An authentication request was repeated after its answer was lost, so the user is prompted
+        /// twice.
+        RepeatedAuthenticationRequest = "repeated-authentication-request",
+        /// `grant_type` is missing, or one that the provider or the client does not support.
+        GrantType = "grant-type",
+        /// A refresh token was never issued to this client, or was used before (RFC 6749 6, 10.4).
+        RefreshToken = "refresh-token",
+        /// `auth_req_id` is missing, or was never issued to this client.
+        AuthReqId = "auth-req-id",
+        /// A push client used the CIBA grant.
+        PushClientPolls = "push-client-polls",
+        /// A poll arrived before the interval was over.
+        TooEarly = "too-early",
+        /// Two polls of one transaction overlapped.
+        Overlap = "overlap",
+        /// A poll arrived before the time in `Retry-After`.
+        BeforeRetryAfter = "before-retry-after",
+        /// A poll arrived after a terminal error, which includes `expired_token`.
+        AfterTerminalAnswer = "after-terminal-answer",
+        /// A poll arrived after the tokens had been delivered.
+        AfterSuccess = "after-success",
+        /// A request went to a URL that occurs only in a redirect, a `jku` or an `error_uri`.
+        Trap = "trap",
+        /// `client_notification_token` is missing, too long, not a bearer token, or has less than 128
+        /// bits of entropy (CIBA 7.1).
+        NotificationToken = "notification-token",
+        /// A valid notification was not answered with 204 or 200, or an invalid one was not refused
+        /// (CIBA 10.2, 10.3.1).
+        NotificationAnswer = "notification-answer",
+        /// A notification was answered with a redirect (CIBA 10.2).
+        NotificationRedirect = "notification-redirect",
+        /// A notification with a wrong bearer token was accepted (CIBA 10.2).
+        ForgedNotification = "forged-notification",
+        /// The access token is missing or was never issued.
+        AccessToken = "access-token",
+    }
 }
 
 impl Rule {
-    /// Every rule.
-    pub const ALL: [Self; 47] = [
-        Self::Method,
-        Self::MediaType,
-        Self::ParametersInUrl,
-        Self::MalformedForm,
-        Self::DuplicateParameter,
-        Self::SecondCredential,
-        Self::AuthenticationMethod,
-        Self::Credential,
-        Self::AssertionType,
-        Self::AssertionForm,
-        Self::AssertionClaims,
-        Self::AssertionTime,
-        Self::AssertionAudience,
-        Self::AssertionReplay,
-        Self::ClientIdMismatch,
-        Self::Scope,
-        Self::Hint,
-        Self::RequestedExpiry,
-        Self::AuthorizationDetails,
-        Self::Resource,
-        Self::Claims,
-        Self::RequestContext,
-        Self::RequestObject,
-        Self::RequestObjectForm,
-        Self::RequestObjectClaims,
-        Self::RequestObjectTime,
-        Self::RequestObjectReplay,
-        Self::RequestObjectStyle,
-        Self::Profile,
-        Self::Certificate,
-        Self::PlainHost,
-        Self::RepeatedAuthenticationRequest,
-        Self::GrantType,
-        Self::RefreshToken,
-        Self::AuthReqId,
-        Self::PushClientPolls,
-        Self::TooEarly,
-        Self::Overlap,
-        Self::BeforeRetryAfter,
-        Self::AfterTerminalAnswer,
-        Self::AfterSuccess,
-        Self::Trap,
-        Self::NotificationToken,
-        Self::NotificationAnswer,
-        Self::NotificationRedirect,
-        Self::ForgedNotification,
-        Self::AccessToken,
-    ];
-
-    /// Returns its name in kebab case. Names are stable.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.entry().0
-    }
-
     /// Returns the sections that contain the rule, such as `CIBA 7.3`.
     #[must_use]
     pub const fn clause(self) -> &'static str {
-        self.entry().1
+        match self {
+            Self::Method => "CIBA 7.1, 10.1",
+            Self::MediaType => "CIBA 7.1; RFC 6749 3.2",
+            Self::ParametersInUrl => "CIBA 7.1; RFC 6749 2.3.1",
+            Self::MalformedForm => "RFC 6749 appendix B",
+            Self::DuplicateParameter => "RFC 6749 3.2",
+            Self::SecondCredential => "RFC 6749 2.3",
+            Self::AuthenticationMethod => "OpenID Connect Core 9",
+            Self::Credential => "RFC 6749 5.2",
+            Self::AssertionType => "RFC 7523 2.2",
+            Self::AssertionForm => "RFC 7523 3; OpenID Connect Core 9",
+            Self::AssertionClaims => "OpenID Connect Core 9",
+            Self::AssertionTime => "RFC 7523 3",
+            Self::AssertionAudience => "CIBA 7.1; RFC 7523 3",
+            Self::AssertionReplay => "OpenID Connect Core 9; RFC 7523 3",
+            Self::ClientIdMismatch => "RFC 7521 4.2",
+            Self::Scope => "CIBA 7.1; RFC 6749 3.3",
+            Self::Hint => "CIBA 7.1, 7.2",
+            Self::RequestedExpiry => "CIBA 7.1",
+            Self::AuthorizationDetails => "RFC 9396 2, 5",
+            Self::Resource => "RFC 8707 2",
+            Self::Claims => "OpenID Connect Core 5.5",
+            Self::RequestContext => "FAPI-CIBA 5.3",
+            Self::RequestObject => "CIBA 4, 7.1.1",
+            Self::RequestObjectForm => "CIBA 7.1.1",
+            Self::RequestObjectClaims => "CIBA 7.1.1",
+            Self::RequestObjectTime => "CIBA 7.1.1; FAPI-CIBA 5.2.2",
+            Self::RequestObjectReplay => "CIBA 7.1.1; RFC 7519 4.1.7",
+            Self::RequestObjectStyle => "RFC 9101 4, 10.8",
+            Self::Profile => "FAPI-CIBA 5.2.2",
+            Self::Certificate => "RFC 8705 2, 3",
+            Self::PlainHost => "RFC 8705 5",
+            Self::RepeatedAuthenticationRequest => "RFC 9110 9.2.2",
+            Self::GrantType => "CIBA 10.1; RFC 6749 5.2",
+            Self::RefreshToken => "RFC 6749 6, 10.4",
+            Self::AuthReqId => "CIBA 10.1",
+            Self::PushClientPolls => "CIBA 11",
+            Self::TooEarly => "CIBA 7.3",
+            Self::Overlap => "CIBA 10.1",
+            Self::BeforeRetryAfter => "CIBA 10.1; RFC 9110 10.2.3",
+            Self::AfterTerminalAnswer => "CIBA 11",
+            Self::AfterSuccess => "CIBA 10.1.1",
+            Self::Trap => "RFC 9700 4.12",
+            Self::NotificationToken => "CIBA 7.1",
+            Self::NotificationAnswer => "CIBA 10.2, 10.3.1",
+            Self::NotificationRedirect => "CIBA 10.2",
+            Self::ForgedNotification => "CIBA 10.2",
+            Self::AccessToken => "RFC 6750 2, 3",
+        }
     }
 
     /// The usual severity: advice where the text says SHOULD or leaves it open.
@@ -189,80 +183,17 @@ impl Rule {
             _ => Severity::Mistake,
         }
     }
-
-    const fn entry(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Method => ("method", "CIBA 7.1, 10.1"),
-            Self::MediaType => ("media-type", "CIBA 7.1; RFC 6749 3.2"),
-            Self::ParametersInUrl => ("parameters-in-url", "CIBA 7.1; RFC 6749 2.3.1"),
-            Self::MalformedForm => ("malformed-form", "RFC 6749 appendix B"),
-            Self::DuplicateParameter => ("duplicate-parameter", "RFC 6749 3.2"),
-            Self::SecondCredential => ("second-credential", "RFC 6749 2.3"),
-            Self::AuthenticationMethod => ("authentication-method", "OpenID Connect Core 9"),
-            Self::Credential => ("credential", "RFC 6749 5.2"),
-            Self::AssertionType => ("assertion-type", "RFC 7523 2.2"),
-            Self::AssertionForm => ("assertion-form", "RFC 7523 3; OpenID Connect Core 9"),
-            Self::AssertionClaims => ("assertion-claims", "OpenID Connect Core 9"),
-            Self::AssertionTime => ("assertion-time", "RFC 7523 3"),
-            Self::AssertionAudience => ("assertion-audience", "CIBA 7.1; RFC 7523 3"),
-            Self::AssertionReplay => ("assertion-replay", "OpenID Connect Core 9; RFC 7523 3"),
-            Self::ClientIdMismatch => ("client-id-mismatch", "RFC 7521 4.2"),
-            Self::Scope => ("scope", "CIBA 7.1; RFC 6749 3.3"),
-            Self::Hint => ("hint", "CIBA 7.1, 7.2"),
-            Self::RequestedExpiry => ("requested-expiry", "CIBA 7.1"),
-            Self::AuthorizationDetails => ("authorization-details", "RFC 9396 2, 5"),
-            Self::Resource => ("resource", "RFC 8707 2"),
-            Self::Claims => ("claims", "OpenID Connect Core 5.5"),
-            Self::RequestContext => ("request-context", "FAPI-CIBA 5.3"),
-            Self::RequestObject => ("request-object", "CIBA 4, 7.1.1"),
-            Self::RequestObjectForm => ("request-object-form", "CIBA 7.1.1"),
-            Self::RequestObjectClaims => ("request-object-claims", "CIBA 7.1.1"),
-            Self::RequestObjectTime => ("request-object-time", "CIBA 7.1.1; FAPI-CIBA 5.2.2"),
-            Self::RequestObjectReplay => ("request-object-replay", "CIBA 7.1.1; RFC 7519 4.1.7"),
-            Self::RequestObjectStyle => ("request-object-style", "RFC 9101 4, 10.8"),
-            Self::Profile => ("profile", "FAPI-CIBA 5.2.2"),
-            Self::Certificate => ("certificate", "RFC 8705 2, 3"),
-            Self::PlainHost => ("plain-host", "RFC 8705 5"),
-            Self::RepeatedAuthenticationRequest => {
-                ("repeated-authentication-request", "RFC 9110 9.2.2")
-            }
-            Self::GrantType => ("grant-type", "CIBA 10.1; RFC 6749 5.2"),
-            Self::RefreshToken => ("refresh-token", "RFC 6749 6, 10.4"),
-            Self::AuthReqId => ("auth-req-id", "CIBA 10.1"),
-            Self::PushClientPolls => ("push-client-polls", "CIBA 11"),
-            Self::TooEarly => ("too-early", "CIBA 7.3"),
-            Self::Overlap => ("overlap", "CIBA 10.1"),
-            Self::BeforeRetryAfter => ("before-retry-after", "CIBA 10.1; RFC 9110 10.2.3"),
-            Self::AfterTerminalAnswer => ("after-terminal-answer", "CIBA 11"),
-            Self::AfterSuccess => ("after-success", "CIBA 10.1.1"),
-            Self::Trap => ("trap", "RFC 9700 4.12"),
-            Self::NotificationToken => ("notification-token", "CIBA 7.1"),
-            Self::NotificationAnswer => ("notification-answer", "CIBA 10.2, 10.3.1"),
-            Self::NotificationRedirect => ("notification-redirect", "CIBA 10.2"),
-            Self::ForgedNotification => ("forged-notification", "CIBA 10.2"),
-            Self::AccessToken => ("access-token", "RFC 6750 2, 3"),
-        }
-    }
 }
 
-/// How severe a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Severity {
-    /// Allowed, but better done differently.
-    Advice,
-    /// A specification forbids it.
-    Mistake,
-}
-
-impl Severity {
-    /// Returns `advice` or `mistake`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Advice => "advice",
-            Self::Mistake => "mistake",
-        }
+named! {
+    /// How severe a finding is.
+    #[derive(PartialOrd, Ord)]
+    #[non_exhaustive]
+    pub enum Severity {
+        /// Allowed, but better done differently.
+        Advice = "advice",
+        /// A specification forbids it.
+        Mistake = "mistake",
     }
 }
 

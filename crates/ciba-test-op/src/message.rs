@@ -5,6 +5,7 @@ use ciba_core::{
     Timestamp,
     crypto::Hash,
     http::{Body, Headers, Method, Request, Response},
+    named,
 };
 use x509_cert::{Certificate, der::Decode as _};
 
@@ -204,29 +205,24 @@ impl Reply {
     }
 }
 
-/// How a server ends a connection that the client may have meant to keep.
-///
-/// A request that arrives on such a connection in spite of it is recorded and judged
-/// ([`Exchange::unserved`](crate::Exchange::unserved)), but never acted upon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Closing {
-    /// With the answer, which announces it: `Connection: close`, or over HTTP/2 a GOAWAY frame.
-    Announced,
-    /// Right after the answer and without notice, as a server with a short idle time-out does.
-    AtOnce,
-    /// As soon as the first byte of the next request arrives, while the client still writes. Over
-    /// HTTP/2, when the request has arrived.
-    AtNextByte,
-    /// When the next request has arrived as a whole. Without TLS the connection is reset; with TLS
-    /// it ends without `close_notify`. Over HTTP/2 only the stream is refused (`REFUSED_STREAM`).
-    InNextRequest,
-}
-
-impl Closing {
-    /// Every way.
-    pub const ALL: [Self; 4] =
-        [Self::Announced, Self::AtOnce, Self::AtNextByte, Self::InNextRequest];
+named! {
+    /// How a server ends a connection that the client may have meant to keep.
+    ///
+    /// A request that arrives on such a connection in spite of it is recorded and judged
+    /// ([`Exchange::unserved`](crate::Exchange::unserved)), but never acted upon.
+    #[non_exhaustive]
+    pub enum Closing {
+        /// With the answer, which announces it: `Connection: close`, or over HTTP/2 a GOAWAY frame.
+        Announced = "announced",
+        /// Right after the answer and without notice, as a server with a short idle time-out does.
+        AtOnce = "at-once",
+        /// As soon as the first byte of the next request arrives, while the client still writes. Over
+        /// HTTP/2, when the request has arrived.
+        AtNextByte = "at-next-byte",
+        /// When the next request has arrived as a whole. Without TLS the connection is reset; with TLS
+        /// it ends without `close_notify`. Over HTTP/2 only the stream is refused (`REFUSED_STREAM`).
+        InNextRequest = "in-next-request",
+    }
 }
 
 /// A time that never comes.
@@ -236,51 +232,33 @@ pub const FOREVER: Timestamp = Timestamp::from_unix_millis(u64::MAX);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId(pub u64);
 
-/// The endpoint that a request goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// The metadata, at either well-known URL.
-    Discovery,
-    /// The key set.
-    KeySet,
-    /// The backchannel authentication endpoint.
-    Backchannel,
-    /// The token endpoint.
-    Token,
-    /// UserInfo.
-    UserInfo,
-    /// The authorization endpoint. Metadata has to name one; it refuses every request.
-    Authorization,
-    /// A URL that only clients request that follow what they must not follow: a redirect, a `jku`,
-    /// an `error_uri`.
-    Trap,
-    /// The page that stands for the user's phone.
-    Phone,
-    /// The judge's report as JSON. Only a server has it.
-    Report,
-    /// The client's notification endpoint, which the provider calls.
-    Notification,
-    /// Any other path.
-    Unknown,
-}
-
-impl Endpoint {
-    /// Returns a short lower-case name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Discovery => "discovery",
-            Self::KeySet => "key-set",
-            Self::Backchannel => "backchannel",
-            Self::Token => "token",
-            Self::UserInfo => "userinfo",
-            Self::Authorization => "authorization",
-            Self::Trap => "trap",
-            Self::Phone => "phone",
-            Self::Report => "report",
-            Self::Notification => "notification",
-            Self::Unknown => "unknown",
-        }
+named! {
+    /// The endpoint that a request goes to.
+    #[derive(PartialOrd, Ord)]
+    #[non_exhaustive]
+    pub enum Endpoint {
+        /// The metadata, at either well-known URL.
+        Discovery = "discovery",
+        /// The key set.
+        KeySet = "key-set",
+        /// The backchannel authentication endpoint.
+        Backchannel = "backchannel",
+        /// The token endpoint.
+        Token = "token",
+        /// UserInfo.
+        UserInfo = "userinfo",
+        /// The authorization endpoint. Metadata has to name one; it refuses every request.
+        Authorization = "authorization",
+        /// A URL that only clients request that follow what they must not follow: a redirect, a `jku`,
+        /// an `error_uri`.
+        Trap = "trap",
+        /// The page that stands for the user's phone.
+        Phone = "phone",
+        /// The judge's report as JSON. Only a server has it.
+        Report = "report",
+        /// The client's notification endpoint, which the provider calls.
+        Notification = "notification",
+        /// Any other path.
+        Unknown = "unknown",
     }
 }

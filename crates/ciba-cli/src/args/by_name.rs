@@ -9,7 +9,7 @@ pub(super) fn serialize<T: Named, S: Serializer>(
     value: &Option<T>,
     to: S,
 ) -> Result<S::Ok, S::Error> {
-    value.and_then(choices::name_of).serialize(to)
+    value.map(T::name).serialize(to)
 }
 
 pub(super) fn deserialize<'a, T: Named, D: Deserializer<'a>>(

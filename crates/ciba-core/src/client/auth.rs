@@ -134,17 +134,19 @@ named! {
     }
 }
 
-/// How `client_secret_basic` encodes client id and secret.
-// Ruling 8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum BasicEncoding {
-    /// Form-encoded, as [RFC 6749 section 2.3.1] requires.
-    ///
-    /// [RFC 6749 section 2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
-    #[default]
-    Encoded,
-    /// Not encoded, for servers that do not decode. Rejected if the client id contains a colon.
-    Raw,
+named! {
+    /// How `client_secret_basic` encodes client id and secret.
+    // Ruling 8.
+    #[derive(Default)]
+    pub enum BasicEncoding {
+        /// Form-encoded, as [RFC 6749 section 2.3.1] requires.
+        ///
+        /// [RFC 6749 section 2.3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
+        #[default]
+        Encoded = "encoded",
+        /// Not encoded, for servers that do not decode. Rejected if the client id contains a colon.
+        Raw = "raw",
+    }
 }
 
 /// The audience of a client assertion, which can differ per endpoint, or of a signed request.

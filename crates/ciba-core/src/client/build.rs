@@ -31,6 +31,7 @@ impl ClientConfigBuilder {
         self.say_once(&mut findings);
         let backchannel = self.address(Endpoint::BackchannelAuthentication);
         let token = self.address(Endpoint::Token);
+        // The checks have reported everything that is missing; the pattern only unwraps the rest.
         let (Some(backchannel), Some(token), Some(auth), Some(verifier), true) =
             (backchannel, token, self.auth, self.verifier, findings.is_empty())
         else {
@@ -39,6 +40,8 @@ impl ClientConfigBuilder {
         let issuer = self.provider.issuer;
         let resolved = |audience: Audience, address: &Address| match audience {
             Audience::Issuer => issuer.as_str().into(),
+            // An alias is another address of the same endpoint, not another audience (RFC 8705
+            // section 5).
             Audience::Endpoint => address.named.as_str().into(),
             Audience::Text(text) => text,
         };
@@ -107,6 +110,7 @@ impl ClientConfigBuilder {
 
     /// Whether requests to the endpoint are sent to its alias, if there is one.
     pub(super) fn uses_alias(&self, endpoint: Endpoint) -> bool {
+        // Without a method the configuration is not built, so this one has no effect.
         let auth = self.auth.as_ref().unwrap_or(&ClientAuth::None);
         self.certificate.aliases_always || self.certificate.is_shown(auth, self.delivery, endpoint)
     }

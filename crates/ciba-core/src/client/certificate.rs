@@ -62,6 +62,8 @@ impl CertificateSubject {
 // REQ-META-18
 pub(super) fn jwk(certificate: &[u8], verifier: &dyn Verifier) -> Option<JsonObject> {
     let key = der::read_certificate_key(certificate)?;
+    // As the key id too: derived from the certificate, so that no two entries share one. `use` is
+    // stated because a set with encryption keys requires it for every key.
     let print = base64url::encode(verifier.digest(Hash::Sha256, certificate).as_bytes());
     let members = jwk::required_members(key.borrow());
     let open = members.strip_suffix('}').unwrap_or(&members);
@@ -83,6 +85,7 @@ pub(super) fn fits(members: &JsonObject) -> bool {
     let Some(chain) = members.find("x5c") else { return true };
     let decoded = |item: Raw<'_>| STANDARD.decode(&*item.text()?).ok();
     let chain: Option<Vec<Vec<u8>>> = chain.items().and_then(|items| items.map(decoded).collect());
+    // RFC 7517 section 4.7: the first certificate has the key, the others certify it.
     let leaf = chain.as_ref().and_then(|chain| der::read_certificate_key(chain.first()?));
     leaf.is_some_and(|found| Some(found) == key(members))
 }

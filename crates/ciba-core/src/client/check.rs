@@ -118,12 +118,14 @@ impl ClientConfigBuilder {
                 Some(_) | None => {}
             }
         }
+        // Like an absent list, an absent member implies nothing; only an explicit `false` does.
         if self.certificate.bound_tokens
             && provider.certificate_bound_tokens == Some(false)
             && self.heeds(MetadataRule::CertificateBoundTokens)
         {
             not_listed("tls_client_certificate_bound_access_tokens", "true");
         }
+        // CIBA Core 4: an absent member means `false`.
         if self.user_codes && !provider.user_code_supported && self.heeds(MetadataRule::UserCodes) {
             not_listed("backchannel_user_code_parameter_supported", "true");
         }
@@ -170,6 +172,7 @@ impl ClientConfigBuilder {
             Some(
                 ClientAuth::ClientSecretBasic { secret, .. }
                 | ClientAuth::ClientSecretPost { secret },
+                // An empty secret proves nothing, so it was probably not loaded.
             ) if secret.expose().is_empty() => {
                 invalid("client_secret", "it is empty");
             }
@@ -246,6 +249,7 @@ impl ClientConfigBuilder {
             findings.push(ConfigError::Missing { member: ALGORITHM });
         }
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
+        // CIBA Core 7.1.1 requires an asymmetric signature.
         if self.request_signing.as_ref().is_some_and(|(algorithm, _)| algorithm.is_symmetric()) {
             invalid(ALGORITHM, "a request must be signed with an asymmetric algorithm");
         }
@@ -261,6 +265,7 @@ impl ClientConfigBuilder {
                 "it is not a positive whole number of seconds, or exp is more than 3600 s after nbf",
             );
         }
+        // With `iat` so far in the past, the request would have expired when it is sent.
         if !whole(backdating) || *backdating > LONGEST_BACKDATING || backdating >= lifetime {
             invalid(
                 "request_backdating",
@@ -279,11 +284,13 @@ impl ClientConfigBuilder {
         let mut invalid = |member, reason| findings.push(ConfigError::Invalid { member, reason });
         let AssertionRules { lifetime, backdating, typ } = &self.assertion;
         let whole = |duration: &Duration| duration.subsec_nanos() == 0;
+        // As for signed requests, a fraction of a second would be dropped silently.
         if lifetime.is_zero() || !whole(lifetime) || *lifetime > LONGEST_ASSERTION {
             invalid("assertion_lifetime", "it is not a whole number of seconds from 1 to 300");
         }
         if !whole(backdating) || *backdating > LONGEST_BACKDATING {
             invalid("assertion_backdating", "it is not a whole number of seconds from 0 to 60");
+        // The assertion would have expired when it is sent.
         } else if backdating >= lifetime {
             invalid("assertion_backdating", "it is not less than the lifetime of the assertion");
         }
@@ -325,6 +332,7 @@ impl ClientConfigBuilder {
     // REQ-AUTH-11, ruling 37: an endpoint that was read from metadata could be another provider's, so it
     // is an acceptable audience only on the issuer's own origin.
     fn check_audiences(&self, findings: &mut Vec<ConfigError>) {
+        // A method that has not been chosen may be one with assertions.
         let asserts = self.auth.as_ref().is_none_or(|auth| auth.algorithm().is_some());
         let signs = self.request_signing.is_some();
         let (provider, backchannel) =
@@ -373,6 +381,7 @@ impl ClientConfigBuilder {
         let is_fapi = matches!(self.profile, Profile::FapiCiba(_));
         let mut seen: Vec<&str> = Vec::new();
         for (name, value) in self.headers.iter() {
+            // Servers handle repeated fields differently: some join them, some use only one.
             let is_known = |known: &&str| known.eq_ignore_ascii_case(name);
             let fault = header_fault(name, value, is_fapi);
             if let Some(reason) =
@@ -391,6 +400,7 @@ impl ClientConfigBuilder {
             ("fetch_timeout", self.policy.fetch_timeout),
             ("local_timeout", self.policy.local_timeout),
         ] {
+            // The request would time out before it is sent.
             if duration.is_zero() {
                 findings.push(ConfigError::Invalid { member, reason: "it is zero" });
             }
@@ -406,6 +416,7 @@ impl ClientConfigBuilder {
             let reason = "it is empty, or DPoP, whose tokens cannot be used as bearer tokens";
             findings.push(ConfigError::Invalid { member: "bearer_words", reason });
         }
+        // Every token response would count as too large, after the person has approved.
         if self.policy.max_token_response == 0 {
             findings
                 .push(ConfigError::Invalid { member: "max_token_response", reason: "it is zero" });

@@ -243,9 +243,11 @@ impl CertificateUse {
         let is_push = matches!(delivery, DeliveryMode::Push);
         match endpoint {
             Endpoint::BackchannelAuthentication => {
+                // A push client makes no token request, so only this handshake can bind its tokens.
                 auth.is_mutual_tls() || (self.bound_tokens && is_push)
             }
             Endpoint::Token => auth.is_mutual_tls() || self.bound_tokens,
+            // Public documents, and a request that the provider makes.
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => false,
         }
     }

@@ -62,6 +62,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { member } => write!(f, "{member} is missing"),
+            // The member is a flag and not a list.
             Self::NotListed { member, value } if value == "true" => {
                 write!(f, "the provider's metadata does not set {member} to true")
             }

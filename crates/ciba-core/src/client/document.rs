@@ -74,6 +74,7 @@ impl Registration {
     ///
     /// Returns [`ConfigError`] if it is not exactly one JSON object, or has no valid `client_id`.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
+        // Some editors write a byte order mark, which is not part of JSON.
         let members = JsonObject::from_json(json.trim_start_matches('\u{feff}')).map_err(|_| {
             ConfigError::Invalid {
                 member: "the registration",
@@ -128,6 +129,7 @@ impl Registration {
             name.map(of).transpose()
         };
         let (assertion, request) = (named(ASSERTION_ALG)?, named(REQUEST_ALG)?);
+        // HS256, HS384 and HS512 use the client secret and no private key.
         Ok(assertion.or(request).filter(|algorithm| !algorithm.is_symmetric()))
     }
 
@@ -166,9 +168,11 @@ impl Registration {
                 builder = builder.notification_endpoint(url);
             }
         } else {
+            // Read in this mode too, so that a value of the wrong type is always reported.
             read.get::<String>(NOTIFICATION_ENDPOINT);
         }
         for (member, set) in SWITCHES {
+            // An absent member means `false` for each of these.
             if read.get(member) == Some(true) {
                 builder = set(builder);
             }
@@ -189,6 +193,7 @@ impl Registration {
             builder = builder.client_secret_expires_at(Timestamp::from_unix_secs(expires_at));
         }
         let jwks = self.members.find("jwks").filter(|jwks| !jwks.is_null());
+        // An unreadable set must not pass for an absent one, because its keys are to be checked.
         if jwks.is_some_and(|jwks| jwks.member("keys").and_then(Raw::items).is_none()) {
             read.findings.push(wrong("jwks"));
         }
@@ -293,11 +298,14 @@ impl Reader<'_> {
         };
         let made = match method {
             AuthMethod::PrivateKeyJwt => key.map(|(own, key_id)| ClientAuth::PrivateKeyJwt {
+                // The provider accepts only the registered algorithm, even if the key allows
+                // others.
                 algorithm: algorithm.unwrap_or(own),
                 key_id,
             }),
             AuthMethod::ClientSecretBasic => secret.map(|secret| ClientAuth::ClientSecretBasic {
                 secret,
+                // RFC 6749 section 2.3.1. No member of a registration names the other encoding.
                 encoding: BasicEncoding::Encoded,
             }),
             AuthMethod::ClientSecretPost => {
@@ -305,6 +313,7 @@ impl Reader<'_> {
             }
             AuthMethod::ClientSecretJwt => secret.map(|secret| ClientAuth::ClientSecretJwt {
                 secret,
+                // No default is specified. Of the three, HS256 accepts the shortest secrets.
                 algorithm: algorithm.unwrap_or(JwsAlgorithm::Hs256),
             }),
             AuthMethod::TlsClientAuth => Some(ClientAuth::TlsClientAuth),

@@ -66,6 +66,7 @@ impl ClientConfig {
             || self.request_object.as_ref().is_some_and(|rules| !rules.algorithm.is_symmetric());
         let is_notified = match self.delivery {
             DeliveryMode::Poll => false,
+            // With the backstop, the flow polls even if no ping arrives. A push client cannot poll.
             DeliveryMode::Ping => !self.policy.ping_backstop,
             DeliveryMode::Push => true,
         };

@@ -128,6 +128,7 @@ impl ClientConfigBuilder {
                 | ClientAuth::TlsClientAuth
                 | ClientAuth::SelfSignedTlsClientAuth,
             )
+            // A missing method is reported by `check_presence`.
             | None => {}
         }
         if !self.certificate.bound_tokens {
@@ -156,6 +157,7 @@ impl ClientConfigBuilder {
             ),
             (
                 REQUESTS,
+                // A derived algorithm is that of the assertions, which is reported there.
                 self.request_signing
                     .as_ref()
                     .filter(|_| !self.signs_by_profile)
@@ -163,6 +165,7 @@ impl ClientConfigBuilder {
             ),
             (ID_TOKENS, self.names_id_token_algorithm.then_some(self.id_token.algorithm)),
         ];
+        // The default, RS256, is not allowed here, so it must not apply silently.
         if !self.names_id_token_algorithm {
             findings.push(ConfigError::Missing { member: ID_TOKENS });
         }
@@ -226,6 +229,7 @@ impl ClientConfigBuilder {
         key: Option<&OwnedPublicKey>,
         findings: &mut Vec<ConfigError>,
     ) {
+        // The size of every other key follows from its curve.
         let (Profile::FapiCiba(_), Some(OwnedPublicKey::Rsa { n, .. })) = (self.profile, key)
         else {
             return;

@@ -2,6 +2,7 @@
 
 /// Returns why a header field of the caller cannot be sent.
 pub(crate) fn header_fault(name: &str, value: &str, is_fapi: bool) -> Option<&'static str> {
+    // The alphabet of field names (RFC 9110 section 5.6.2).
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Some("it is not a valid field name");
@@ -13,6 +14,7 @@ pub(crate) fn header_fault(name: &str, value: &str, is_fapi: bool) -> Option<&'s
         return Some("the consumption device is not the client's (FAPI-CIBA 6.2)");
     }
     // A line break in a value would end the field and begin another one.
+    // White space around a value is not part of it (RFC 9110 section 5.5) and would be lost.
     if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
         return Some("its value has a character that is not allowed");
     }

@@ -64,6 +64,8 @@ impl ClientConfig {
             (ClientAuth::TlsClientAuth, None) => {
                 return Err(ConfigError::Missing { member: "tls_client_auth_subject_dn" });
             }
+            // The provider recognizes the client by a registered certificate (RFC 8705 section
+            // 2.2).
             (ClientAuth::SelfSignedTlsClientAuth, _)
                 if !self.public_keys.iter().any(has_certificate) =>
             {
@@ -71,6 +73,7 @@ impl ClientConfig {
             }
             _ => {}
         }
+        // A flag that is off is omitted: absence means `false` for each of them.
         if self.certificate.bound_tokens {
             set("tls_client_certificate_bound_access_tokens", true.into());
         }
@@ -153,10 +156,12 @@ pub(super) fn public_keys(
     wrong.into_iter().for_each(&mut invalid);
     let mut ids: Vec<Option<String>> = keys.iter().map(|key| text(key, "kid")).collect();
     ids.sort_unstable();
+    // A provider could not tell which of the keys verifies a signature (OIDC Core 10.1).
     if ids.windows(2).any(|pair| pair.first() == pair.last()) {
         invalid("two keys have the same kid, or none");
     }
     let uses: Vec<Option<String>> = keys.iter().map(|key| text(key, "use")).collect();
+    // OIDC Registration 2: with keys for both purposes, each key must state its use.
     if uses.iter().flatten().any(|r#use| r#use == "enc") && uses.contains(&None) {
         invalid("with an encryption key in the set, every key must have a use");
     }
@@ -165,6 +170,7 @@ pub(super) fn public_keys(
         _ => None,
     };
     let requests = builder.request_signing.as_ref().map(|(algorithm, key_id)| (algorithm, key_id));
+    // Without any key here, the keys are registered in another way, such as `jwks_uri`.
     for (algorithm, key_id) in assertions.into_iter().chain(requests).filter(|_| !keys.is_empty()) {
         let fits = |key: &&JsonObject| {
             let id_fits = key_id.is_none() || text(key, "kid").as_deref() == key_id.as_deref();
@@ -178,6 +184,7 @@ pub(super) fn public_keys(
         if !keys.iter().any(|key| fits(&key)) {
             invalid("the key that signs assertions or requests is not in the set");
         }
+        // OIDC Core 10.1: with several keys in the set, the header must have a `kid`.
         if key_id.is_none() && keys.len() > 1 {
             invalid("with several keys in the set, the signing key must have a key id");
         }

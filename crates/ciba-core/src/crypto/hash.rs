@@ -61,6 +61,7 @@ impl Digest {
 
     /// Returns the first `N` bytes. Missing bytes are zero.
     pub(crate) fn first<const N: usize>(&self) -> [u8; N] {
+        // Never short: a backend with shorter output is rejected when a configuration is built.
         core::array::from_fn(|at| self.as_bytes().get(at).copied().unwrap_or_default())
     }
 

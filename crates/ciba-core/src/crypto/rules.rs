@@ -84,6 +84,7 @@ pub(super) fn ed25519_point(x: &[u8]) -> Result<&[u8; 32], KeyRejected> {
     let mut y = *x;
     let [first, middle @ .., last] = &mut y;
     *last &= 0x7f;
+    // Otherwise y is at least p = 2^255 - 19, whose octets are ed, ff, …, ff, 7f.
     let is_canonical = *first < 0xed || *last != 0x7f || middle.iter().any(|octet| *octet != 0xff);
     if is_canonical && !SMALL_ORDER.contains(&y) && edwards25519::has_point(&y) {
         Ok(x)

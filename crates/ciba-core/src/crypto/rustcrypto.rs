@@ -244,6 +244,7 @@ impl VerificationKey for EdDsaPublic {
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         let signature =
             ed25519_dalek::Signature::from_slice(signature).map_err(|_| BadSignature)?;
+        // Rejects points of small order, under which one signature is valid for many messages.
         self.0.verify_strict(message, &signature).map_err(|_| BadSignature)
     }
 }

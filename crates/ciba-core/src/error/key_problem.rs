@@ -22,6 +22,7 @@ impl KeyProblem {
     pub(crate) fn of(error: &(dyn core::error::Error + 'static)) -> Self {
         let mut words = String::new();
         let mut next = Some(error);
+        // Bounded, because a chain of sources may be long, or lead back to itself.
         while let Some(error) = next.filter(|_| words.len() < bounds::TEXT_BYTES) {
             if !words.is_empty() {
                 words.push_str(": ");

@@ -56,5 +56,6 @@ pub enum Matching {
 
 /// Whether a string equals the expected one, or continues it after a `:`.
 pub(crate) fn is_or_refines(text: &str, expected: &str) -> bool {
+    // The separator keeps `urn:example:id` from matching `urn:example:idx`.
     text.strip_prefix(expected).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }

@@ -16,6 +16,7 @@ type Text<'a> = Cow<'a, str>;
 
 /// The caller's expectations of the ID Token.
 #[derive(Serialize, Deserialize, Default)]
+// A member of a later version may be an expectation. Ignoring it would drop a check.
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedExpectations<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -79,6 +80,7 @@ impl<'a> SavedExpectations<'a> {
         Self {
             acr_values: expectations.acr_values.iter().map(|value| value.as_str().into()).collect(),
             acr: expectations.acr,
+            // A fraction of a second is dropped, which makes the check stricter.
             max_age: expectations.max_age.map(|age| age.as_secs()),
             auth_time: expectations.auth_time_required,
             sub: expectations.subject.as_deref().map(Into::into),

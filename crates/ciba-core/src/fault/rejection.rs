@@ -122,6 +122,7 @@ impl Untrusted {
 impl Rejection {
     /// Adds what was expected.
     pub(crate) fn expecting(mut self, expected: Expected) -> Self {
+        // Without a detail, there is no value to which the expectation could refer.
         if let Some(detail) = &mut self.detail {
             detail.expected = Some(expected);
         }

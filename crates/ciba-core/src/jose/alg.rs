@@ -68,6 +68,7 @@ impl JwsAlgorithm {
         match self {
             Self::Rs256 | Self::Ps256 | Self::Es256 | Self::Hs256 => Hash::Sha256,
             Self::Rs384 | Self::Ps384 | Self::Es384 | Self::Hs384 => Hash::Sha384,
+            // Ed25519 itself hashes with SHA-512 (RFC 8032 section 5.1).
             Self::Rs512 | Self::Ps512 | Self::EdDsa | Self::Hs512 => Hash::Sha512,
         }
     }

@@ -39,8 +39,10 @@ fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     let significant =
         length.iter().position(|byte| *byte != 0).and_then(|at| length.get(at..)).unwrap_or(&[0]);
     match significant {
+        // DER requires the short form wherever it fits (X.690 section 10.1).
         [short] if *short < 0x80 => out.push(*short),
         long => {
+            // A length has at most eight octets on every platform.
             out.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
             out.extend_from_slice(long);
         }
@@ -62,6 +64,7 @@ fn integer(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn sequence_of_integers(integers: &[&[u8]]) -> Vec<u8> {
+    // Allocated once, because a reallocation would leave a copy of a private key behind.
     let room = integers.iter().map(|bytes| bytes.len().saturating_add(6)).sum();
     let mut content = Zeroizing::new(Vec::with_capacity(room));
     for bytes in integers {
@@ -93,6 +96,7 @@ pub(crate) type RsaNumbers<'a> = [&'a [u8]; 8];
 /// Writes an `RSAPrivateKey` with two primes.
 pub(crate) fn rsa_private_key(numbers: RsaNumbers<'_>) -> Zeroizing<Vec<u8>> {
     let [n, e, d, p, q, dp, dq, qi] = numbers;
+    // Version 0 means two primes (RFC 8017 appendix A.1.2).
     Zeroizing::new(sequence_of_integers(&[&[0], n, e, d, p, q, dp, dq, qi]))
 }
 
@@ -104,6 +108,7 @@ pub(crate) fn ec_private_key(curve: Curve, d: &[u8]) -> Zeroizing<Vec<u8>> {
         Curve::P384 => P384_OID,
     };
     let mut content = Zeroizing::new(Vec::with_capacity(d.len().saturating_add(32)));
+    // The version (RFC 5915 section 3).
     integer(&[1], &mut content);
     element(OCTET_STRING, d, &mut content);
     let mut parameters = Vec::new();
@@ -191,6 +196,7 @@ pub(crate) fn read_certificate_key(mut input: &[u8]) -> Option<OwnedPublicKey> {
     let mut info = take(SEQUENCE, &mut body)?;
     let mut algorithm = take(SEQUENCE, &mut info)?;
     let (unused, mut key) = take(BIT_STRING, &mut info)?.split_first()?;
+    // Every supported key consists of whole octets.
     if *unused != 0 {
         return None;
     }
@@ -232,6 +238,7 @@ pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
     take(INTEGER, &mut content).filter(|version| *version == [0])?;
     take(SEQUENCE, &mut content).filter(|algorithm| *algorithm == RSA_ENCRYPTION)?;
     let key = take(OCTET_STRING, &mut content)?;
+    // Attributes may follow. They have no effect on the key.
     if !content.is_empty() {
         take(ATTRIBUTES, &mut content)?;
     }
@@ -300,6 +307,7 @@ pub(crate) fn told_apart(bytes: &[u8]) -> NotText {
         | [0xce, 0xce, 0xce, 0xce, ..]
         | [SEQUENCE, 0x80, INTEGER, 1, 3, ..] => NotText::KeyStore,
         [SEQUENCE, ..] => document_told_apart(bytes).unwrap_or(NotText::Unknown),
+        // UTF-16 without a byte order mark: every other octet of ASCII text is zero.
         [0, _, ..] | [_, 0, ..] if has_zeros => NotText::Utf16,
         _ => NotText::Unknown,
     }
@@ -319,6 +327,7 @@ fn document_told_apart(mut input: &[u8]) -> Option<NotText> {
         };
     }
     let mut first = take(SEQUENCE, &mut content)?;
+    // The two others begin with an algorithm, and a certificate with its version or number.
     Some(match take(OBJECT_IDENTIFIER, &mut first) {
         None => NotText::Certificate,
         Some(_) if take(OCTET_STRING, &mut content).is_some() => NotText::Encrypted,

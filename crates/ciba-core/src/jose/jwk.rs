@@ -78,6 +78,7 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
     let has_use = match jwk.take_text("use").map_err(|_| UnusableKey::Use)?.as_deref() {
         None => false,
         Some("sig") => true,
+        // Told apart, because one such key changes how keys without `use` are read.
         Some("enc") => return Err(UnusableKey::Encryption),
         Some(_) => return Err(UnusableKey::Use),
     };
@@ -148,7 +149,7 @@ pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey
             Ok(OwnedPublicKey::Rsa { n: number("n")?, e: number("e")? })
         }
         "EC" => {
-            let curve = curve(&text(jwk, "crv")?).ok_or(UnusableKey::Curve)?;
+            let curve = Curve::from_name(&text(jwk, "crv")?).ok_or(UnusableKey::Curve)?;
             let mut coordinate =
                 |name| scalar(jwk, name, curve).map(|mut bytes| core::mem::take(&mut *bytes));
             Ok(OwnedPublicKey::Ec { curve, x: coordinate("x")?, y: coordinate("y")? })
@@ -165,13 +166,10 @@ pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey
                 Err(UnusableKey::length("x"))
             }
         }
+        // A MAC is verified with the client secret, and a published secret is none.
         "oct" => Err(UnusableKey::Symmetric),
         _ => Err(UnusableKey::Kind),
     }
-}
-
-pub(crate) fn curve(name: &str) -> Option<Curve> {
-    [Curve::P256, Curve::P384].into_iter().find(|curve| curve.name() == name)
 }
 
 fn text(jwk: &mut Object, name: &'static str) -> Result<String, UnusableKey> {

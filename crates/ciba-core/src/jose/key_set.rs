@@ -215,8 +215,10 @@ impl KeySet {
         let mut reasons = meant.filter_map(|key| match &key.imported {
             Err(reason) => Some(*reason),
             Ok(imported) if imported.iter().any(|(known, _)| *known == algorithm) => None,
+            // Without a key id, a key of another algorithm was not meant.
             Ok(_) => key_id.map(|_| UnusableKey::OtherAlgorithm),
         });
+        // The key that was meant may be among those that were not read.
         reasons.next().or_else(|| self.0.is_cut.then_some(UnusableKey::TooMany))
     }
 

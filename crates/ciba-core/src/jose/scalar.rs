@@ -39,6 +39,7 @@ impl<'a> Scalar<'a> {
     /// Wipes the strings that it owns.
     pub(crate) fn wipe(&mut self) {
         let wipe = |text: &mut Cow<'_, str>| {
+            // A borrowed string is part of the payload, whose owner wipes it.
             if let Cow::Owned(text) = text {
                 text.zeroize();
             }
@@ -132,6 +133,7 @@ impl Scalar<'_> {
 }
 
 fn number<'a>(digits: &str) -> Scalar<'a> {
+    // First, because every whole number also parses as a fraction, with a loss.
     let whole = || digits.parse().ok().map(Scalar::Whole);
     // A `-0` is not a negative number, so it is read as a fraction.
     let negative = || digits.parse().ok().filter(|number| *number < 0).map(Scalar::Negative);

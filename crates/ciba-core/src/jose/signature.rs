@@ -39,6 +39,7 @@ pub fn ecdsa_from_der(signature: &[u8], algorithm: JwsAlgorithm) -> Result<Vec<u
     let (r, s) = der::read_ecdsa_signature(signature).ok_or(NotEcdsaDer)?;
     let mut fixed = Vec::with_capacity(width.saturating_mul(2));
     for number in [r, s] {
+        // Neither R nor S is ever zero (FIPS 186-5 section 6.4).
         let start = number.iter().position(|octet| *octet != 0).ok_or(NotEcdsaDer)?;
         let digits = number.get(start..).unwrap_or_default();
         let zeros = width.checked_sub(digits.len()).ok_or(NotEcdsaDer)?;

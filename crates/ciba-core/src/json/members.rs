@@ -105,6 +105,7 @@ fn push_compact(json: &str, out: &mut String) {
         let (between, string) = rest.split_at(start);
         out.extend(between.split_ascii_whitespace());
         // The closing quote is the first quote that is not escaped by a backslash.
+        // The opening quote counts as escaped, so that it is not taken for the closing one.
         let mut is_escaped = true;
         let end = string.bytes().position(|byte| {
             let is_end = byte == b'"' && !is_escaped;
@@ -151,6 +152,7 @@ impl core::error::Error for JsonError {}
 /// Deserializes JSON text from an untrusted source.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     let mut scanner = Scanner::new(text);
+    // Not JSON, or nested too deeply for a reader that recurses.
     if scanner.value().is_none() {
         return Err(JsonError::Shape { column: 1 });
     }

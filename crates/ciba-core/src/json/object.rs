@@ -75,6 +75,7 @@ impl Object {
 
     fn part(&self, range: &Range<u32>) -> &str {
         let wide = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        // The ranges are those of the scanner, so they are always valid.
         self.text.get(wide(range.start)..wide(range.end)).unwrap_or_default()
     }
 

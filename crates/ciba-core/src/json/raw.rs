@@ -103,6 +103,7 @@ impl<'a> Iterator for Fields<'a> {
         if !self.has_more {
             return None;
         }
+        // The scanner has rejected every name with a lone surrogate.
         let name = unescape(self.scanner.name()?)?;
         let value = self.scanner.value()?;
         self.has_more = self.scanner.more(b'{')?;

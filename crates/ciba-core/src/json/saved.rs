@@ -64,6 +64,7 @@ impl Serialize for SavedJson {
 
 impl<'de> Deserialize<'de> for SavedJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Earlier versions wrote the value itself, of any type.
         deserializer.deserialize_any(Rewrite)
     }
 }

@@ -86,6 +86,7 @@ impl<'a> Scanner<'a> {
         self.depth = self.depth.checked_sub(1)?;
         self.space();
         let is_empty = self.eat(closing(bracket));
+        // An empty one has just been left again.
         self.depth += u32::from(is_empty);
         Some(!is_empty)
     }
@@ -169,6 +170,7 @@ impl<'a> Scanner<'a> {
 
     fn word(&mut self, word: &str) -> Option<()> {
         let rest = self.text.get(self.at..)?;
+        // Whatever follows must be a separator, which the caller checks.
         rest.starts_with(word).then(|| self.at += word.len())
     }
 
@@ -207,6 +209,7 @@ impl<'a> Scanner<'a> {
         if !(0xd800..0xe000).contains(&first) {
             return Some(true);
         }
+        // Only a high surrogate begins a pair.
         let is_pair = first < 0xdc00 && self.text.get(self.at..)?.starts_with("\\u");
         if !is_pair {
             return Some(false);
@@ -225,6 +228,7 @@ impl<'a> Scanner<'a> {
     fn hex(&mut self) -> Option<u32> {
         let digits = self
             .text
+            // Also `None` if the range ends inside a character.
             .get(self.at..self.at + 4)
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
         self.at += 4;
@@ -264,6 +268,7 @@ const fn closing(bracket: u8) -> u8 {
 
 fn is_private(name: &str) -> bool {
     match name.as_bytes().first() {
+        // Other names are not unescaped, because they cannot begin with `$`.
         Some(b'$' | b'\\') => unescape(name).is_some_and(|name| name.starts_with(PRIVATE)),
         _ => false,
     }
@@ -285,6 +290,7 @@ pub(super) fn unescape(inner: &str) -> Option<Cow<'_, str>> {
             'r' => '\r',
             't' => '\t',
             'u' => character(&mut chars)?,
+            // The scanner has rejected every escape except `\"`, `\\` and `\/`.
             other => other,
         });
         rest = chars.as_str();
@@ -298,6 +304,7 @@ fn character(chars: &mut core::str::Chars<'_>) -> Option<char> {
         || (0..4).try_fold(0_u32, |value, _| Some(value << 4 | chars.next()?.to_digit(16)?));
     let first = unit()?;
     if !(0xd800..0xdc00).contains(&first) {
+        // `None` for a low surrogate, which stands alone here.
         return char::from_u32(first);
     }
     // The backslash and the `u` of the second escape.

@@ -47,6 +47,7 @@ impl Serialize for Raw<'_> {
             (None, true) => to.serialize_unit(),
             (None, false) => match self.text() {
                 Some(text) => to.serialize_str(&text),
+                // A lone surrogate. Its escape is kept as text.
                 None => to.serialize_str(self.json().trim_matches('"')),
             },
         }

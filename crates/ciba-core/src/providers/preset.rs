@@ -146,6 +146,7 @@ impl Preset {
         for fact in self.facts {
             let Setting::Endpoints { backchannel, token } = fact.setting else { continue };
             let base = metadata.issuer.as_str();
+            // The paths begin with a slash.
             let base = base.strip_suffix('/').unwrap_or(base);
             // Plain http is possible only if it was allowed for the issuer, so it is allowed here.
             let behind = |path: &str| {

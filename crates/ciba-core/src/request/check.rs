@@ -57,6 +57,7 @@ pub(super) const RESERVED_PARAMETERS: [&str; 34] = [
 impl AuthRequest {
     /// Checks whether this client can send the request to this provider now.
     pub(crate) fn check(&self, config: &ClientConfig, now: Timestamp) -> Result<(), RequestError> {
+        // The provider would refuse the request without saying that the secret has expired.
         if config.auth.secret().is_some() && config.secret_expires_at.is_some_and(|end| end <= now)
         {
             return Err(RequestError::SecretExpired);
@@ -65,6 +66,7 @@ impl AuthRequest {
         self.check_hint(config)?;
         self.check_scope()?;
         self.check_person(config)?;
+        // The parameter is space-separated, so a value with a space would become two.
         if !self.acr_values.iter().all(|value| is_word(value)) {
             return refuse("acr_values", "a value is empty or has a space or control character");
         }
@@ -77,6 +79,7 @@ impl AuthRequest {
         {
             return refuse("binding_message", "it has a control character");
         }
+        // Before the rule of the provider, because the eID gives the more specific reason.
         let by_eid = config.persons.eid_messages.then(|| self.eids(config));
         let reason =
             by_eid.and_then(|eids| person::against_message(eids, self.shown_binding_message()));
@@ -85,6 +88,7 @@ impl AuthRequest {
         if let Some(reason) = reason {
             return refuse("binding_message", reason);
         }
+        // The rule of a typed request, which applies under every configuration.
         match (self.message_rule, self.shown_binding_message()) {
             (MessageRule::Required, None) => {
                 return refuse("binding_message", "this eID requires one");
@@ -94,10 +98,12 @@ impl AuthRequest {
             }
             (MessageRule::Free | MessageRule::Required | MessageRule::Refused, _) => {}
         }
+        // The code is a secret of the person, so it is not sent where it is not expected.
         if self.user_code.is_some() && !config.user_codes {
             return refuse("user_code", "the client is not configured for user codes");
         }
         if self
+            // The parameter is a whole number of seconds; a fraction would be dropped silently.
             .requested_expiry
             .is_some_and(|lifetime| lifetime.is_zero() || lifetime.subsec_nanos() != 0)
         {
@@ -142,6 +148,7 @@ impl AuthRequest {
             return refuse(name, "it is of another issuer");
         }
         let is_us = |value: Raw<'_>| value.text().as_deref() == Some(config.client_id.as_str());
+        // `aud` is a string or an array of strings (RFC 7519 section 4.1.3).
         let is_for_us = |audience: Raw<'_>| match audience.items() {
             Some(mut audiences) => audiences.any(is_us),
             None => is_us(audience),
@@ -151,6 +158,7 @@ impl AuthRequest {
         }
         match (subject_of(&mut claims), &self.expectations.subject) {
             (None, _) => refuse(name, "it has no subject"),
+            // No token could meet both, so the person is not prompted.
             (Some(hinted), Some(expected)) if hinted != *expected => {
                 refuse(name, "another subject is expected")
             }
@@ -277,6 +285,7 @@ impl AuthRequest {
             return refuse("max_age", "it is not a whole number of seconds");
         }
         match (self.extra_value("nonce"), &self.expectations.nonce) {
+            // The ID Token can return only one of them.
             (Some(sent), Some(expected)) if sent != expected.as_str() => {
                 refuse("nonce", "another one is expected")
             }
@@ -333,5 +342,6 @@ fn is_absolute_uri(uri: &str) -> bool {
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         && !rest.is_empty()
+        // Excludes `#`, which begins a fragment, and what no URI contains (RFC 3986 appendix A).
         && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
 }

@@ -51,6 +51,7 @@ impl AuthRequest {
         };
         let mut parameters = Vec::from([
             ("scope", ParameterValue::Text(self.scope_text().into())),
+            // Empty in poll mode, and removed below with the other empty parameters.
             ("client_notification_token", text(token.unwrap_or_default())),
             hint,
             ("acr_values", ParameterValue::Text(self.acr_values.join(" ").into())),
@@ -73,6 +74,7 @@ impl AuthRequest {
             };
             parameters.push((name, value));
         }
+        // RFC 6749 section 3.1: a parameter without a value counts as omitted.
         parameters.retain(|(_, value)| !value.is_empty());
         parameters
     }

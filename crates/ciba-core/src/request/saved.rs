@@ -17,6 +17,8 @@ type Text<'a> = Cow<'a, str>;
 /// A request without its user code, which is never saved.
 // Ruling 16.
 #[derive(Serialize, Deserialize)]
+// A member that this version does not know may be a check of a later one. Resuming without it would
+// accept more than the caller allowed.
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedRequest<'a> {
     hint: SavedHint<'a>,
@@ -67,6 +69,7 @@ enum SavedHint<'a> {
 
 impl<'a> SavedRequest<'a> {
     pub(crate) fn save(request: &'a AuthRequest) -> Self {
+        // Every field is named, so that a new one cannot be forgotten.
         let AuthRequest {
             hint,
             openid,
@@ -146,6 +149,7 @@ impl<'a> SavedRequest<'a> {
             acr_values: owned(self.acr_values),
             binding_message: self.binding_message.map(Cow::into_owned),
             message_rule: self.message_rule,
+            // Such a request is not resumed before it was sent, and afterwards the code has no use.
             user_code: None,
             requested_expiry: self.requested_expiry.map(Duration::from_secs),
             details: Vec::new(),
@@ -170,6 +174,7 @@ impl<'a> SavedRequest<'a> {
 fn from_saved((name, value): (Text<'_>, SavedJson)) -> (String, ExtraValue) {
     let value = match value {
         SavedJson::Text(text) => ExtraValue::Text(text),
+        // Written by an earlier version.
         SavedJson::Json(json) => ExtraValue::Json(json),
     };
     (name.into_owned(), value)

@@ -98,6 +98,7 @@ impl<'a> SavedKeyProblem<'a> {
     pub(crate) fn load(self) -> Box<KeyProblem> {
         Box::new(match self {
             Self::Signer(words) => {
+                // Sanitized again, because a store may have been edited.
                 KeyProblem::Signer(text::plain_at_most(&words, bounds::TEXT_BYTES).into_boxed_str())
             }
             Self::Length { algorithm, found, is_der } => {
@@ -105,6 +106,8 @@ impl<'a> SavedKeyProblem<'a> {
                     Some(algorithm) => {
                         KeyProblem::Length(SignatureLength { algorithm, found, is_der })
                     }
+                    // An algorithm of a later version. The problem only explains, so the flow is
+                    // resumed.
                     None => KeyProblem::Unknown,
                 }
             }
@@ -192,6 +195,7 @@ impl<'a> SavedRejection<'a> {
         let found = match found {
             SavedFound::Missing => Found::Missing,
             SavedFound::AnotherType(kind) => {
+                // The evidence holds a static string, so only a known name can be restored.
                 Found::AnotherType(TYPES.into_iter().find(|known| *known == kind)?)
             }
             SavedFound::Text(text) => Found::text(&text),

@@ -76,6 +76,7 @@ fn answer(response: &Response, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {}", plain_at_most(&media_type, LONGEST))?;
     }
     for (name, value) in
+        // The only field that explains what the flow does next.
         response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("retry-after"))
     {
         write!(f, " {name}: {}", plain_at_most(value, LONGEST))?;

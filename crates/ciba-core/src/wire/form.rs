@@ -39,6 +39,7 @@ impl Form {
     fn make_room(&mut self, more: usize) {
         let needed = self.0.len().saturating_add(more);
         if needed > self.0.capacity() {
+            // Twice as much as needed, so that few parameters cause a copy.
             let mut larger = Zeroizing::new(String::with_capacity(needed.saturating_mul(2)));
             // The old buffer is wiped when it is dropped.
             larger.push_str(&self.0);
@@ -90,6 +91,7 @@ fn decode(text: &[u8]) -> String {
             b'+' => b' ',
             b'%' => {
                 let mut digit = || {
+                    // Every escape was written by `encode_into`, so its digits are valid.
                     rest.next().and_then(|digit| char::from(digit).to_digit(16)).unwrap_or_default()
                 };
                 let (high, low) = (digit(), digit());

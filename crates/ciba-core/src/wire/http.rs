@@ -24,6 +24,7 @@ impl TryFrom<Request> for http::Request<Body> {
         for (name, value) in request.headers.iter() {
             let name: HeaderName = name.parse()?;
             let mut value: HeaderValue = value.parse()?;
+            // Libraries neither print such a value nor add it to the table of HPACK.
             value.set_sensitive(name == AUTHORIZATION);
             message.headers_mut().append(name, value);
         }
@@ -36,6 +37,7 @@ impl Response {
     /// limit and was cut off.
     #[must_use]
     pub fn from_http(head: &http::response::Parts, body: impl Into<Body>, truncated: bool) -> Self {
+        // The fields that are read are ASCII. Others are only displayed.
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self {
             status: head.status.as_u16(),

@@ -141,6 +141,7 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        // Read to its end, because a deserializer rejects a value that was left half read.
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }

@@ -56,6 +56,7 @@ impl SwedishPersonalNumber {
         let year = y1 * 1000 + y2 * 100 + y3 * 10 + y4;
         let day = d1 * 10 + d2;
         let day = if day > 60 { day - 60 } else { day };
+        // No person was born in another year, so the digits are probably shifted.
         if !(1800..2200).contains(&year) || !is_date(year, m1 * 10 + m2, day) {
             return Err(NationalIdError::Date);
         }
@@ -159,6 +160,7 @@ fn digits<const N: usize>(text: &str) -> Result<[u32; N], NationalIdError> {
     let mut characters = text.chars();
     for slot in &mut digits {
         let character = characters.next().ok_or(NationalIdError::Length { expected: N })?;
+        // Only ASCII: the claim has ASCII digits, and digits of other scripts would not equal them.
         *slot = character.to_digit(10).ok_or(NationalIdError::NotDigits)?;
     }
     match characters.next() {

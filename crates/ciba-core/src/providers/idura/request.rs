@@ -55,6 +55,7 @@ impl Common {
         let request = match self.person {
             None => request,
             Some(Check::Require) => request.person_check(Presence::Required),
+            // Also for `Off`: without this, Swedish BankID would have to repeat the number.
             Some(Check::IfPresent | Check::Off) => request.person_check(Presence::IfPresent),
         };
         match self.trace_id {
