@@ -1,4 +1,4 @@
-//! Invariant: under any operations no poll is early, late or doubled, nobody is prompted twice or
+//! Invariant: under any operations no poll is early, late or doubled, no person is prompted twice or
 //! late, every wait is ahead, a notification skips one wait and six do at most, and a push client
 //! asks for no tokens.
 #![no_main]
@@ -49,7 +49,7 @@ const ADRIFT: (Duration, Duration) = (Duration::from_secs(600), Duration::from_s
 
 /// The wait that the first notification skips, and five more.
 const MOST_SKIPS: u32 = 6;
-/// How long after its start a flow may prompt somebody.
+/// How long after its start a flow may prompt a person.
 const PROMPT_WITHIN: Duration = Duration::from_secs(90);
 
 /// What must hold, told independently of the flow.
@@ -153,7 +153,7 @@ fuzz_target!(|data: &[u8]| {
                 now = now.saturating_sub(Duration::from_secs(bytes.number() % 300));
             }
             3 => {
-                // Killed and resumed; what was in flight is answered by nobody.
+                // Killed and resumed; what was in flight is never answered.
                 let saved = flow.snapshot();
                 flow = Flow::resume(config.clone(), saved.as_bytes(), now)
                     .expect("a snapshot resumes");

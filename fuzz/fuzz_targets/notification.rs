@@ -103,7 +103,7 @@ fuzz_target!(|data: &[u8]| {
         let is_unchanged = stage == flow.stage() && before.as_bytes() == flow.snapshot().as_bytes();
         assert!(is_unchanged, "{said:?} changed something");
     }
-    // What was accepted survives a restart, and the flow comes to its end though nobody answers it
+    // What was accepted survives a restart, and the flow ends although its outputs are not answered
     // any more.
     flow = Flow::resume(flow.config().clone(), flow.snapshot().as_bytes(), now)
         .expect("a snapshot resumes")

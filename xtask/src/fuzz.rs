@@ -1,4 +1,5 @@
-//! Compiles every fuzz target and runs it on its committed corpus.
+//! Compiles every fuzz target, and the program that writes seeds, and runs the targets on their
+//! committed corpus.
 use std::{
     fs,
     sync::{Mutex, PoisonError},
@@ -37,6 +38,9 @@ pub(crate) fn fuzz(sh: &Shell, seconds: u64, only: Option<&str>) -> Outcome {
         other => other,
     })?;
     cmd!(sh, "rustup run nightly cargo fuzz build").run()?;
+    // `cargo fuzz build` leaves out the program that writes the seeds.
+    cmd!(sh, "rustup run nightly cargo check --locked --manifest-path fuzz/Cargo.toml --examples")
+        .run()?;
     // Each target uses one processor.
     let next = Mutex::new(targets.into_iter());
     let work = || -> Outcome {

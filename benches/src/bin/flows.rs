@@ -8,7 +8,7 @@
 //! | command | does |
 //! |---|---|
 //! | `flows COUNT AT_ONCE` | whole flows; each has to end with the right person |
-//! | `pending COUNT SECONDS` | starts flows that nobody answers, spread over a time |
+//! | `pending COUNT SECONDS` | starts flows that no person answers, spread over a time |
 //! | `wait SECONDS` | lets the flows that were started run |
 //! | `abandon` | gives those flows up |
 //!
@@ -230,7 +230,7 @@ impl Client for Reqwest {
                 let driver = self.driver.clone();
                 self.pending.spawn(async move {
                     let ended = driver.authenticate(request(NEVER), &mut self::count).await;
-                    eprintln!("a flow that nobody answers ended: {ended:?}");
+                    eprintln!("a flow that no person answers ended: {ended:?}");
                     std::process::exit(1);
                 });
                 tokio::time::sleep(each).await;

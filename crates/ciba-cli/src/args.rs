@@ -40,9 +40,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Watch a whole authentication with a provider, a phone and a client on this machine.
+    /// Run a complete authentication with a provider, a phone and a client on this machine.
     Demo(Demo),
-    /// Run an OpenID provider for tests, with a phone page to tap on and a judge of its clients.
+    /// Run an OpenID provider for tests, with a page that stands for the phone and a judge of its clients.
     Op(Op),
     /// Generate a private key, or show the public keys to register.
     #[command(subcommand, arg_required_else_help = false)]
@@ -79,7 +79,7 @@ pub(crate) enum Key {
     },
     /// Print the public JWK Set of private keys, to register at the provider.
     Public {
-        /// Private keys: JWK, or PEM of PKCS#8, PKCS#1 or SEC1.
+        /// Private keys: JWK, or PEM in PKCS#8, PKCS#1 or SEC1.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The algorithm to register for, if the file does not say (RSA in PEM: RS256).
@@ -129,7 +129,7 @@ pub(crate) struct Resume {
     pub(crate) report: Report,
 }
 
-/// The client and its provider. Stored beside a saved flow; the secrets stay in their files.
+/// The client and its provider. Stored with a saved flow; the secrets stay in their files.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Client {
@@ -143,13 +143,13 @@ pub(crate) struct Client {
     #[arg(long, value_name = "FILE", help_heading = "Provider")]
     #[serde(serialize_with = "absolute")]
     pub(crate) metadata: Option<PathBuf>,
-    /// The backchannel authentication endpoint; wins over the metadata.
+    /// The backchannel authentication endpoint; takes precedence over the metadata.
     #[arg(long, value_name = "URL", help_heading = "Provider")]
     pub(crate) backchannel_endpoint: Option<String>,
-    /// The token endpoint; wins over the metadata.
+    /// The token endpoint; takes precedence over the metadata.
     #[arg(long, value_name = "URL", help_heading = "Provider")]
     pub(crate) token_endpoint: Option<String>,
-    /// Where the provider's public keys are; wins over the metadata.
+    /// The URL of the provider's public keys; takes precedence over the metadata.
     #[arg(long, value_name = "URL", help_heading = "Provider")]
     pub(crate) jwks_uri: Option<String>,
     /// Trust the certificate authorities of this PEM file instead of the platform's.
@@ -163,8 +163,8 @@ pub(crate) struct Client {
     #[arg(long, value_enum, help_heading = "Provider")]
     pub(crate) transport: Option<Transport>,
 
-    /// Read what these options do not say from this file: the `client.json` of `ciba op
-    /// --client-dir`, or the members of a client registration.
+    /// Read the options that are not given here from this file: the `client.json` of `ciba op
+    /// --client-dir`, or a client registration.
     #[arg(long = "client", value_name = "FILE", help_heading = "Client")]
     #[serde(skip)]
     pub(crate) client_file: Option<PathBuf>,
@@ -176,11 +176,11 @@ pub(crate) struct Client {
     #[arg(long, value_parser = choices::any::<AuthMethod>(), value_name = "METHOD", help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) client_auth: Option<AuthMethod>,
-    /// The private key: a JWK, or PEM of PKCS#8, PKCS#1 or SEC1.
+    /// The private key: a JWK, or PEM in PKCS#8, PKCS#1 or SEC1.
     #[arg(long, value_name = "FILE", help_heading = "Client")]
     #[serde(serialize_with = "absolute")]
     pub(crate) key: Option<PathBuf>,
-    /// The key id to send [default: the JWK's kid, else its RFC 7638 thumbprint].
+    /// The key id to send [default: the JWK's kid, otherwise its RFC 7638 thumbprint].
     #[arg(long, value_name = "KID", help_heading = "Client")]
     pub(crate) key_id: Option<String>,
     /// The algorithm to sign with [default: that of the key].
@@ -195,7 +195,7 @@ pub(crate) struct Client {
     #[arg(long, value_parser = choices::any::<BasicEncoding>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) basic: Option<BasicEncoding>,
-    /// The audience of client assertions: `issuer`, `endpoint` or a fixed text [default: issuer].
+    /// The audience of client assertions: `issuer`, `endpoint` or a fixed string [default: issuer].
     #[arg(long, value_name = "AUD", help_heading = "Client")]
     pub(crate) audience: Option<String>,
     /// The audience at the token endpoint [default: that of --audience].
@@ -209,22 +209,22 @@ pub(crate) struct Client {
     #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) signed_request: Option<JwsAlgorithm>,
-    /// The client certificate of mutual TLS and the chain above it, PEM. Unless --client-auth is one
+    /// The client certificate of mutual TLS with its chain, in PEM. Unless --client-auth is one
     /// of the two methods of mutual TLS, access tokens are bound to it.
     #[arg(long, value_name = "FILE", requires = "cert_key", help_heading = "Client")]
     #[serde(serialize_with = "absolute")]
     pub(crate) cert: Option<PathBuf>,
-    /// The private key of the client certificate, PEM.
+    /// The private key of the client certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Client")]
     #[serde(serialize_with = "absolute")]
     pub(crate) cert_key: Option<PathBuf>,
-    /// The security profile to keep; a client that breaks it is refused before anything is sent
+    /// The security profile to enforce; a client that violates it is refused before anything is sent
     /// [default: plain].
     #[arg(long, value_parser = choices::any::<Profile>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) profile: Option<Profile>,
 
-    /// Registered for certificate-bound access tokens; only a file says so.
+    /// Registered for certificate-bound access tokens; can only be set by a file.
     #[arg(skip)]
     pub(crate) certificate_bound: bool,
 
@@ -240,7 +240,8 @@ pub(crate) struct Client {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Request {
     /// The person to authenticate, in the provider's notation (exactly one of the three hints).
-    /// With @FILE or - it is not on the command line, which others on the machine can read.
+    /// With @FILE or -, it does not appear on the command line, which other users of this machine
+    /// can read.
     #[arg(long, value_name = "TEXT|@FILE|-", value_parser = values::text, help_heading = "Request")]
     pub(crate) login_hint: Option<String>,
     /// A token that identifies the person to authenticate.

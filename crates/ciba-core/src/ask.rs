@@ -58,6 +58,7 @@ impl Output {
         match self {
             Self::Transmit(transmit) => Some(transmit.ticket().counter),
             Self::Key(operation) => Some(operation.ticket().counter),
+            // Nothing waits for the answer to a request that was made ahead of time.
             Self::KeySet(request) if request.blocks() => Some(request.ticket().counter),
             Self::Save(_) | Self::KeySet(_) | Self::Wait(_) | Self::Done => None,
         }

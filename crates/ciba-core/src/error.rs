@@ -46,7 +46,7 @@ pub enum Failure {
     /// The outcome is unknown: the person may have been prompted or may have approved, or the
     /// tokens may have been lost.
     Indeterminate(Indeterminacy),
-    /// Something that is required could not be reached, and nobody was prompted.
+    /// Something that is required could not be reached, and no person was prompted.
     Unreachable(Unreachable),
     /// The caller gave up.
     Abandoned,

@@ -201,6 +201,8 @@ impl SoftwareKey {
             importer.import_private(PrivateKey::Ec { curve: file.curve, d: file.d }, algorithm)?;
         // A private key that belongs to another public key would sign in vain.
         if let (Some(point), OwnedPublicKey::Ec { x, y, .. }) = (file.point, key.public_key()) {
+            // SEC1 section 2.3.3: after 4 both coordinates follow, after 2 and 3 only x, for an
+            // even and an odd y.
             let sign = if y.last().is_some_and(|octet| octet & 1 == 1) { 3 } else { 2 };
             let is_its_own = match point.split_first() {
                 Some((4, coordinates)) => coordinates == [x, y].concat(),
@@ -230,6 +232,7 @@ impl SoftwareKey {
         algorithm: Option<JwsAlgorithm>,
         importer: &dyn KeyImporter,
     ) -> Result<Self, KeyFileError> {
+        // Bounded before it is parsed.
         if jwk.len() > LONGEST_FILE {
             return Err(KeyFileError::Malformed);
         }
@@ -333,6 +336,7 @@ impl SoftwareKey {
                 let document = importer.generate_rsa(entropy)?;
                 let key =
                     importer.import_private(PrivateKey::Pkcs1(document.expose()), algorithm)?;
+                // Read back from the document, because a `SigningKey` never shows them.
                 let [_, _, d, p, q, dp, dq, qi] =
                     der::read_rsa_private_key(document.expose()).ok_or(KeyRejected::Malformed)?;
                 let members = [("d", d), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", qi)];

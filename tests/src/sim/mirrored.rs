@@ -118,7 +118,7 @@ impl Sim {
     }
 
     /// Returns when a question for a signature or for keys was asked. One that the store held back
-    /// until its time was up is asked anew, with everything else that its request needs.
+    /// until its time was up is asked again, with everything else that its request needs.
     pub(super) fn asked_anew(&mut self, since: u64) -> u64 {
         let moment = self.mirror.moment;
         if moment < since + self.local() {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-/// Kept beside a saved flow, so that `ciba resume` reads its answer in the same way.
+/// Stored with a saved flow, so that `ciba resume` reads the answer in the same way.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Exceptions {

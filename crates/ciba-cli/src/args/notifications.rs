@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{by_name, choices};
 
-/// How the result reaches this client. Kept beside a saved flow, so that `ciba resume` listens
+/// How the result reaches this client. Stored with a saved flow, so that `ciba resume` listens
 /// again.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,11 +24,11 @@ pub(crate) struct Notifications {
     /// The path of the registered notification endpoint [default: /ciba/notify].
     #[arg(long, value_name = "PATH", help_heading = "Notifications")]
     pub(crate) notification_path: Option<String>,
-    /// The certificate of the notification endpoint and the chain above it, PEM.
+    /// The certificate of the notification endpoint with its chain, in PEM.
     #[arg(long, value_name = "FILE", help_heading = "Notifications")]
     #[serde(serialize_with = "super::absolute")]
     pub(crate) listen_cert: Option<PathBuf>,
-    /// The private key of that certificate, PEM.
+    /// The private key of that certificate, in PEM.
     #[arg(long, value_name = "FILE", help_heading = "Notifications")]
     #[serde(serialize_with = "super::absolute")]
     pub(crate) listen_key: Option<PathBuf>,

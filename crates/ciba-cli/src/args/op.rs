@@ -10,10 +10,10 @@ use super::choices;
 
 #[derive(Debug, Args)]
 pub(crate) struct Op {
-    /// The loopback address to listen on; port 0 takes a free one.
+    /// The loopback address to listen on; with port 0, a free port is used.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
-    /// Serve https with a certificate of its own (see --client-dir for its ca.pem); client
+    /// Serve https with a generated certificate (see --client-dir for its ca.pem); client
     /// certificates and --profile fapi-ciba imply it.
     #[arg(long)]
     pub(crate) tls: bool,

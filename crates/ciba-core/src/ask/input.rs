@@ -22,6 +22,7 @@ pub struct Input {
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Only the kind: the content may be a token or a signature.
         let kind = match &self.answer {
             Answer::Response(_, response) => return write!(f, "Input(status {})", response.status),
             Answer::Unanswered(how) => return write!(f, "Input({how:?})"),

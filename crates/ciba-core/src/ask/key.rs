@@ -118,6 +118,7 @@ impl KeyOperation {
     /// [RFC 7518 section 3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
     pub fn answered(self, signature: Vec<u8>) -> Input {
         let KeyTask::Sign(task) = &self.task;
+        // Before it is sent: the provider would only answer `invalid_client`.
         let answer = match SignatureLength::check(&signature, task.algorithm) {
             Ok(()) => Answer::Signature(signature),
             Err(length) => Answer::KeyUnavailable(KeyProblem::Length(length)),

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Setback {
-    /// The authentication request could not be sent. Nobody was prompted, and it is retried.
+    /// The authentication request could not be sent. No person was prompted, and it is retried.
     NotSent {
         /// The cause.
         cause: Cause,

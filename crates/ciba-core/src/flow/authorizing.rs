@@ -286,7 +286,7 @@ impl Authorizing {
         self.lost(None, sent, context)
     }
 
-    /// Handles a missing or late signature. Nobody was prompted yet, so signing is retried a few
+    /// Handles a missing or late signature. No person was prompted yet, so signing is retried a few
     /// times.
     fn unsigned(mut self, problem: KeyProblem, moment: Moment) -> Phase {
         self.unsigned = self.unsigned.saturating_add(1);

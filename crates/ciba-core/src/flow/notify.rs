@@ -37,6 +37,7 @@ pub struct NotificationReply {
 
 impl NotificationReply {
     const fn new(status: u16) -> Self {
+        // RFC 9110 sections 15.5.2 and 15.5.6 require these two.
         let header = match status {
             401 => Some(("www-authenticate", "Bearer")),
             405 => Some(("allow", "POST")),
@@ -211,6 +212,7 @@ impl NotificationVerdict {
             Self::UnsupportedMediaType => 415,
             Self::TooLarge => 413,
             Self::Malformed | Self::Unusable => 400,
+            // The only two for which it helps to send the notification again.
             Self::Unsaved | Self::NotReady => 503,
         })
     }

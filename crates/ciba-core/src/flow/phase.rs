@@ -175,6 +175,7 @@ impl Phase {
             Self::Authorizing(authorizing) => authorizing.answered(answer, context),
             Self::Redeeming(redeeming) => redeeming.answered(answer, context),
             Self::Verifying(verifying) => verifying.answered(answer, context),
+            // These phases have no open question that this could answer.
             other @ (Self::Adrift(_) | Self::Pending(_) | Self::Settled(_)) => other,
         }
     }
@@ -195,6 +196,7 @@ impl Phase {
             }
             Self::Authorizing(_) | Self::Adrift(_) | Self::Verifying(_) | Self::Settled(_) => {}
         }
+        // Signatures and keys are requested again, so only a response is worth anything late.
         let Answer::Response(endpoint, response) = answer else { return self };
         let is_of_token_endpoint = *endpoint == Endpoint::Token;
         let taken = match self {

@@ -1,5 +1,5 @@
-//! A table of the persons who are being prompted, so that nobody gets a second prompt while the
-//! first is open.
+//! A table of the persons who are being prompted, so that no person gets a second prompt
+//! while the first is open.
 // REQ-SEC-12
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
@@ -117,6 +117,7 @@ impl RunningPrompts {
                 return Err(PromptRefused::Full);
             }
         }
+        // Numbered, so that a place that has expired cannot remove its successor.
         self.count = self.count.wrapping_add(1);
         let number = self.count;
         self.running.insert(tag.clone(), Running { number, until });

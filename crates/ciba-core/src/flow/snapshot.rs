@@ -67,6 +67,7 @@ struct Saved<'a> {
     moment: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acknowledged: Option<SavedAcknowledgement<'a>>,
+    // The name that earlier versions wrote.
     #[serde(default, rename = "mailbox", skip_serializing_if = "Option::is_none")]
     notifications: Option<SavedNotifications<'a>>,
     phase: SavedPhase<'a>,
@@ -150,6 +151,7 @@ struct SavedGrant<'a> {
     maybe_redeemed: bool,
     jitter: u64,
     /// `None` in snapshots of the first releases.
+    // The name that earlier versions wrote.
     #[serde(default, rename = "heard", skip_serializing_if = "Option::is_none")]
     answers: Option<SavedTokenAnswers<'a>>,
     terms: SavedTerms<'a>,

@@ -37,6 +37,7 @@ impl Flow {
                 token: notifications.token.clone(),
                 auth_req_id: Some(auth_req_id),
                 until: None,
+                // Nothing is delivered any more, so the tokens in them are not kept either.
                 early: Vec::new(),
                 has_news: false,
             },

@@ -239,6 +239,7 @@ fn not_before(
         Some(date) => Err(Untrusted::NotBefore
             .at("nbf", Found::Time(date))
             .expecting(Expected::NotAfter(now))),
+        // Unlike `auth_time`, it restricts the token even if it was not requested.
         None => Err(Untrusted::NotBefore.at("nbf", Scalar::no_date(Some(claim), now))),
     }
 }

@@ -123,6 +123,8 @@ impl<'a> Claims<'a> {
         let read = json::strict_members(text, |name, value| {
             if let Some(slot) = claims.known(name) {
                 *slot = Some(Scalar::read(value));
+            // Every other claim stays in the payload and is only read if the application asks for
+            // it.
             } else if expectations.look_at(name) {
                 claims.others.push((name.clone(), Scalar::read(value)));
             }
@@ -139,6 +141,7 @@ impl<'a> Claims<'a> {
             Some(Scalar::Texts(values)) => {
                 values.iter().map(|value| value.as_ref().into()).collect()
             }
+            // An unreadable `amr` counts as absent and is reported as a deviation.
             _ => Vec::new(),
         }
     }

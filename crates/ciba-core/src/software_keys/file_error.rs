@@ -120,6 +120,7 @@ impl From<UnusableKey> for KeyFileError {
             UnusableKey::Symmetric => Self::Symmetric,
             UnusableKey::Kind | UnusableKey::Curve => Self::Unsupported,
             UnusableKey::Rejected(reason) => Self::Rejected(reason),
+            // The functions that read a single key return none of these.
             UnusableKey::NotAnObject
             | UnusableKey::Encryption
             | UnusableKey::Use

@@ -168,6 +168,8 @@ impl Response {
     /// Whether the body is compressed or otherwise encoded (RFC 9110 section 8.4). Requests never
     /// ask for an encoding.
     pub(crate) fn is_encoded(&self) -> bool {
+        // A field may occur several times, and each may list several codings (RFC 9110 section
+        // 5.3).
         let codings = self.headers.all("content-encoding").flat_map(|value| value.split(','));
         codings
             .map(str::trim)

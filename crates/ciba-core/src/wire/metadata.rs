@@ -259,6 +259,8 @@ impl MtlsEndpointAliases {
         let mut malformed = !value.is_object();
         let mut url = |name: &str| {
             let alias = value.member(name)?;
+            // Recorded, because an alias that is dropped would send the client without its
+            // certificate.
             let url = alias.text().and_then(|text| Url::parse_with(&text, loopback).ok());
             malformed |= url.is_none();
             url
@@ -279,6 +281,7 @@ fn texts(value: Option<Raw<'_>>) -> Result<Option<Vec<String>>, NotAList> {
     let Some(value) = value else { return Ok(None) };
     let mut items = value.items().ok_or(NotAList)?.peekable();
     let has_items = items.peek().is_some();
+    // RFC 8414 section 3.2: a list without elements must be omitted, so an empty one says nothing.
     Ok(has_items.then(|| items.filter_map(Raw::text).map(Cow::into_owned).collect()))
 }
 

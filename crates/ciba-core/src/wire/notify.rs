@@ -53,6 +53,7 @@ impl NotificationBody {
         match &self.content {
             Content::Error(error) => error.has_any(&NAMES),
             Content::Object(object) => {
+                // Some serializers write every member they know, so `null` counts as absent.
                 NAMES.iter().any(|name| object.get(name).is_some_and(|value| !value.is_null()))
             }
             Content::Unusable(_) => false,

@@ -48,6 +48,7 @@ fn http_date(text: &str, now: Timestamp) -> Option<Timestamp> {
         None if is_short(weekday) => {
             let month = words.next()?;
             let day = match words.next()? {
+                // This form pads a day of one digit with a space.
                 "" => fixed_width(words.next()?, 1)?,
                 day => fixed_width(day, 2)?,
             };
@@ -100,6 +101,7 @@ fn date(year: u64, month: &str, day: u64, clock: &str) -> Option<Timestamp> {
 }
 
 fn fixed_width(text: &str, width: usize) -> Option<u64> {
+    // The digits alone would also accept a date with fields of another width.
     if text.len() == width { number::digits(text) } else { None }
 }
 

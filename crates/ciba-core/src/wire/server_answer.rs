@@ -281,6 +281,7 @@ impl ServerAnswer {
     pub(crate) fn is_passing(&self) -> bool {
         match self.code {
             Some(ErrorCode::TemporarilyUnavailable) => true,
+            // These codes say no more than the status does.
             None | Some(ErrorCode::ServerError | ErrorCode::SlowDown | ErrorCode::Unknown(_)) => {
                 matches!(self.status, 408 | 425 | 429 | 503)
             }
@@ -296,6 +297,7 @@ impl ServerAnswer {
             status: self.status,
             code: self.code.clone(),
             description: self.description.clone(),
+            // A flow keeps this in its snapshot while it polls, so it must stay small.
             uri: None,
             retry_after: self.retry_after,
             extra: JsonObject::default(),

@@ -382,8 +382,8 @@ fn the_report_counts_and_names_what_was_wrong() {
     assert!(!text.contains(&id) && !format!("{:?}", bench.provider.exchanges()).contains(&id));
 }
 
-/// Whoever asks once more before it is too late saves a login: legal it is not, and no mistake that
-/// a report has to fail for.
+/// A last poll shortly before the deadline may save a login. It comes before the interval is over,
+/// but a report must not fail because of it.
 #[test]
 fn one_last_poll_before_the_deadline_is_advice_and_others_are_mistakes() {
     let severities = |bench: &Bench| -> Vec<Severity> {

@@ -72,7 +72,7 @@ fn reuse_of_a_refresh_token_revokes_its_successors() {
         "revoked with it"
     );
 
-    // Whoever never got the answer could not know.
+    // A client that never got the answer could not know.
     let mut bench = self::bench();
     let first = refresh_token(&tokens(&mut bench));
     let request = [
