@@ -52,7 +52,7 @@ fn pushed(early: bool) -> Sim {
 }
 
 #[test]
-fn an_authentication_is_handed_out_until_a_day_past_its_deadline() {
+fn an_authentication_is_returned_until_a_day_after_its_deadline() {
     for state in [redeemed, verified, || pushed(false), || pushed(true)] {
         for (late, is_taken) in [(0, true), (DAY, true), (DAY + 1, false), (7 * DAY, false)] {
             let mut sim = state();

@@ -252,7 +252,7 @@ fn an_exchange_of_the_caller_uses_a_separate_connection() {
 
 /// After a loss, all kept connections may be dead.
 #[test]
-fn after_a_loss_new_connections_are_made() {
+fn new_connections_are_made_after_a_loss() {
     for (name, drive) in ADAPTERS {
         let (_, seen) = run(&[Does::Keeps, Does::ClosesBefore, Does::Keeps, Does::Keeps], drive);
         let connections: Vec<_> = polls(&seen).iter().map(|seen| seen.connection).collect();

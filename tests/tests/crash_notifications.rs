@@ -183,7 +183,7 @@ fn name(result: &Result<Box<Authentication>, Failure>) -> Option<&'static str> {
 /// REQ-PING-14a
 /// REQ-PUSH-19
 #[test]
-fn ping_and_push_killed_at_any_output_or_notification_end_as_the_crash_table_says() {
+fn ping_and_push_flows_killed_at_any_output_or_notification_end_as_the_crash_table_says() {
     let mut seen = BTreeSet::new();
     for bits in 0..32_u32 {
         let bit = |which: u32| bits & (1 << which) != 0;

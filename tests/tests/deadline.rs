@@ -251,7 +251,7 @@ fn a_pending_answer_long_before_the_deadline_is_not_recent() {
 ///
 /// REQ-POLL-11
 #[test]
-fn a_flow_that_is_resumed_at_its_end_concludes_nothing() {
+fn a_flow_resumed_at_its_end_draws_no_conclusion_from_earlier_answers() {
     for delivery in [DeliveryMode::Poll, DeliveryMode::Ping] {
         for is_asked_again in [false, true] {
             let mut sim = at_first_request(Setup::new(5, 120).delivered(delivery));

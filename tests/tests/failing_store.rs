@@ -292,7 +292,7 @@ fn a_late_write_from_before_a_restart_never_replaces_a_later_state() {
 /// The caller is dropped during the save after the acknowledgement, while the request for keys
 /// ahead of time is held back. Before the next poll, a notification ends the flow.
 #[test]
-fn a_flow_that_ended_during_a_save_asks_for_nothing_that_was_held_back() {
+fn a_flow_that_ended_during_a_save_returns_no_delayed_output() {
     let mut sim = Sim::new(Setup::new(5, 600).delivered(DeliveryMode::Push));
     while sim.flow.stage() == Stage::Authorizing {
         match sim.poll() {

@@ -478,7 +478,7 @@ fn a_client_resumes_what_was_saved() {
 
 /// The authority of the provider is none of the platform's.
 #[test]
-fn an_authority_is_trusted_beside_those_of_the_platform() {
+fn an_extra_authority_is_trusted_in_addition_to_those_of_the_platform() {
     let place = Place::generic();
     let pem = || place.server.ca_pem().unwrap();
     let builder = ciba_ureq::Client::builder(place.server.issuer(), ID).clock(place.clock.clone());

@@ -177,7 +177,7 @@ fn a_set_is_fetched_from_its_address_and_must_be_bounded_json() {
 
 /// REQ-JWKS-10
 #[test]
-fn one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
+fn there_is_one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
     let mut asker = Asker::new();
     let mut cache = JwksCache::new(&asker.config);
     let first = fetch(cache.lookup(&mut asker.first(at(0)), at(0)));
@@ -202,7 +202,7 @@ fn one_fetch_at_a_time_and_an_unanswered_one_counts_as_failed() {
 
 /// REQ-JWKS-12
 #[test]
-fn a_set_is_fresh_for_as_long_as_it_says_within_bounds() {
+fn a_set_is_fresh_for_its_max_age_within_bounds() {
     for (cache_control, seconds) in [
         (None, 600),
         (Some("max-age=300"), 300),

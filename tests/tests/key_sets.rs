@@ -116,7 +116,7 @@ fn a_key_set_must_be_an_object_with_an_array_of_keys() {
 /// REQ-JWKS-03
 /// OPM-DSC-09
 #[test]
-fn unusable_keys_are_skipped_one_by_one() {
+fn each_unusable_key_is_skipped_separately() {
     let good = plain(&RSA.0, "good");
     let x = "A".repeat(43);
     for useless in [
@@ -401,7 +401,7 @@ fn numbers_are_read_in_every_spelling_and_padded_to_their_width() {
 
 /// REQ-JWKS-14b
 #[test]
-fn coordinates_that_are_not_a_point_are_refused() {
+fn coordinates_that_are_not_a_point_on_the_curve_are_refused() {
     for (key, _) in [&*P256, &*P384, &*ED25519] {
         let good = plain(key, "a");
         let x = URL_SAFE_NO_PAD.decode(good["x"].as_str().expect("a number")).expect("base64url");

@@ -183,7 +183,7 @@ fn tokens_without_keys_stay_in_the_snapshot_and_are_verified_after_resuming() {
 ///
 /// REQ-JWKS-09
 #[test]
-fn a_key_that_is_published_late_costs_no_login() {
+fn a_key_that_is_published_late_loses_no_login() {
     let other = answer(&key_set("op-7", 7), None);
     for late in 2..=6 {
         let mut sim = verifying(Forgery::None);

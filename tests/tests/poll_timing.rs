@@ -218,7 +218,7 @@ fn an_unusual_interval_does_not_end_the_flow() {
 /// REQ-POLL-19
 /// OPM-POL-10
 #[test]
-fn an_interval_past_the_deadline_leaves_one_request_shortly_before_it() {
+fn one_request_precedes_the_deadline_if_the_interval_is_longer() {
     for (interval, effective, lifetime, at) in [
         (json!(120), 120_000, 120, 115_000),
         (json!(300), 300_000, 120, 115_000),
@@ -446,7 +446,7 @@ fn a_refusal_after_a_lost_answer_says_that_the_outcome_is_unknown() {
 /// REQ-AREQ-30b
 /// REQ-AREQ-31
 #[test]
-fn the_authentication_request_is_repeated_only_when_it_certainly_did_not_leave() {
+fn the_authentication_request_is_repeated_only_if_it_was_certainly_not_sent() {
     let sent = |sim: &mut Sim| loop {
         match sim.poll() {
             Said::Key => {

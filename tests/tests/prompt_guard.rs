@@ -155,7 +155,7 @@ proptest! {
     ///
     /// REQ-SEC-12b
     #[test]
-    fn no_person_has_two_places(ops in proptest::collection::vec(prop_oneof![
+    fn a_person_has_at_most_one_place(ops in proptest::collection::vec(prop_oneof![
         3 => (0_u8..4).prop_map(Op::Enter),
         2 => (0_usize..8).prop_map(Op::Leave),
         1 => (0_u64..400).prop_map(Op::Advance),

@@ -92,7 +92,7 @@ fn the_granted_lifetime_applies_and_not_the_requested_one() {
 
 /// REQ-ACK-19
 #[test]
-fn a_transaction_is_resumed_by_its_own_issuer_and_client_only() {
+fn a_transaction_is_resumed_only_with_its_own_issuer_and_client() {
     let mut now = START;
     let mut flow = start(&config(), request());
     answer(&mut flow, &mut now, 200, ACKNOWLEDGEMENT);

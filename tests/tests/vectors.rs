@@ -118,7 +118,7 @@ fn no_vector_is_contradicted() {
 }
 
 #[test]
-fn every_stored_file_is_judged() {
+fn every_stored_vector_file_is_listed() {
     let mut stored = Vec::new();
     let mut folders = vec![folder()];
     while let Some(next) = folders.pop() {

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_counts_once_for_each_version() {
+    fn a_package_is_counted_once_per_version() {
         let tree = "a v1 (/x)\nsyn v2\nsyn v2 (*)\nsyn v3 (proc-macro)\n";
         assert_eq!(distinct(tree).len(), 3);
     }

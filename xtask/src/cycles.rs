@@ -117,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cycle_of_phases_alone_is_allowed() {
+    fn a_cycle_is_allowed_only_among_phases() {
         let set = |modules: &[&str]| modules.iter().map(|&module| module.to_owned()).collect();
         assert!(are_phases(&set(&["flow::pending", "flow::phase"])));
         assert!(!are_phases(&set(&["flow", "flow::pending", "flow::phase"])));
     }
 
     #[test]
-    fn a_cycle_is_shown_with_the_names_that_tie_it() {
+    fn a_cycle_is_shown_with_the_names_that_form_it() {
         let uses = uses(&[("a", ""), ("", "a"), ("a", "b")]);
         assert_eq!(
             shown("p", &cycles(&uses)[0], &uses),

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_use_that_points_up_is_found() {
+    fn a_use_of_a_higher_floor_is_found() {
         assert_eq!(
             check_file("wire::form", "use crate::{client::ClientId, secret::Body};").len(),
             1

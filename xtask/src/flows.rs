@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_two_numbers() {
+    fn the_output_of_a_client_must_be_two_numbers() {
         let answer = Answer { cpu_us: 1500.0, token_requests: 3 };
         assert_eq!(Answer::parse(r#"{"cpu_us":1500,"token_requests":3}"#), Some(answer));
         assert_eq!(Answer::parse(r#"{"cpu_us":1500}"#), None);

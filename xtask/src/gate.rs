@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_tool_is_red_unless_allowed() {
+    fn a_missing_tool_fails_the_gate_unless_allowed() {
         let red = || Err(Stop::Red("x".into()));
         let missing = || Err(Stop::Missing("x".into()));
         let cases = [

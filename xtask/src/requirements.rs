@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_read() {
+    fn the_requirement_tables_are_parsed() {
         let rules = catalogue(SPEC);
         assert_eq!(rules.len(), 2);
         assert!(rules[0].must && !rules[1].must);
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_must_of_several_sentences_marks_its_clauses() {
+    fn a_must_of_several_sentences_has_marked_clauses() {
         for (row, found) in [
             ("| REQ-ACK-04 | MUST | **Title.** One thing. |", 0),
             ("| REQ-ACK-04 | MUST | **Title.** One thing; and another. |", 1),
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_id_and_a_needless_waiver_are_wrong() {
+    fn an_unknown_id_and_a_needless_waiver_are_errors() {
         let rules = catalogue(SPEC);
         let claims = [
             Claim { id: "REQ-ACK-99".into(), test: "t".into() },

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_names_is_no_run_but_code_around_it_is() {
+    fn a_list_of_names_is_not_a_run_but_the_code_around_it_is() {
         let names: String = (0..9).map(|number| format!("    Name{number},\n")).collect();
         let list = files(&format!("pub use std::{{\n{names}}};\nuse x::Y;\nfn f() {{}}\n"));
         assert_eq!(equal_runs(&list, &list).len(), 1);

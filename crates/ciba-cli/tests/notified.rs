@@ -462,7 +462,7 @@ fn discovery_reports_a_mode_that_is_not_offered() {
 /// REQ-PING-20
 /// OPM-PSH-05
 #[test]
-fn idle_connections_do_not_hold_the_endpoint_shut() {
+fn idle_connections_do_not_block_the_endpoint() {
     let op = Wired::start(DeliveryMode::Push, same);
     let child = op.pending("manual", &[]);
     let idle: Vec<TcpStream> = (0..193)

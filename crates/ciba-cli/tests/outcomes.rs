@@ -528,7 +528,7 @@ fn a_saved_flow_resumes_only_with_its_client() {
 }
 
 #[test]
-fn text_is_for_people_and_goes_to_standard_error() {
+fn text_output_is_written_to_standard_error() {
     let op = redeem(|_| error("access_denied"));
     let run = op.run(&["--output", "text"]);
     assert_eq!(run.code, 2, "given twice");

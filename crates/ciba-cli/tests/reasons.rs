@@ -97,7 +97,7 @@ fn a_failed_check_names_what_was_found_what_was_expected_and_the_option_that_hel
 
 /// The advice fits the status: a wrong secret is no missing registration.
 #[test]
-fn a_client_that_is_not_recognised_is_told_which_method_was_tried() {
+fn an_unrecognised_client_is_reported_with_the_method_that_was_tried() {
     let folder = Folder::new();
     let secret = folder.write("secret", "a secret+with/signs");
     let refused = |say: fn() -> Say, at: &'static str| {

@@ -226,7 +226,7 @@ fn wrong(case: Case) -> Option<String> {
 /// Every save of a login fails in turn, or every one from there on, in a process that lives on or
 /// is killed.
 #[test]
-fn a_state_file_that_fails_at_any_save_costs_no_login_and_no_second_prompt() {
+fn a_state_file_that_fails_at_any_save_loses_no_login_and_causes_no_second_prompt() {
     let mut cases = Vec::new();
     for transport in TRANSPORTS {
         for is_mended in [true, false] {
@@ -251,7 +251,7 @@ fn a_state_file_that_fails_at_any_save_costs_no_login_and_no_second_prompt() {
 /// A limit on the size of files is one more reason why a save fails; by default the system kills
 /// for it.
 #[test]
-fn a_limit_on_the_size_of_files_costs_no_login() {
+fn a_limit_on_the_size_of_files_loses_no_login() {
     for transport in TRANSPORTS {
         let op = Op::start(|path, _| match path {
             "/bc" => {

@@ -53,7 +53,7 @@ fn run(op: &Op, method: &str, format: &str, more: &[&str]) -> Ended {
 
 /// REQ-SEC-03
 #[test]
-fn nothing_that_is_printed_holds_a_secret() {
+fn no_printed_text_contains_a_secret() {
     let check = |method, format, approve, code| {
         let op = marked(approve);
         let run = run(&op, method, format, &[]).expect_code(code);
@@ -140,7 +140,7 @@ fn a_saved_flow_holds_no_client_secret_and_leaves_nothing_behind() {
 
 /// REQ-SEC-03
 #[test]
-fn nothing_of_a_delivered_or_signed_flow_is_printed() {
+fn no_secret_of_a_delivered_or_signed_flow_is_printed() {
     use ciba_core::DeliveryMode;
     use ciba_test_op::{Client, Endpoint};
     use support::wired::Wired;

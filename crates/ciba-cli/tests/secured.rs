@@ -165,7 +165,7 @@ fn a_request_is_signed_with_the_registered_key_or_refused() {
 
 /// REQ-POP-16
 #[test]
-fn tokens_of_a_push_are_bound_to_the_certificate_shown_with_the_request() {
+fn pushed_tokens_are_bound_to_the_certificate_presented_with_the_request() {
     for transport in TRANSPORTS {
         let op = Wired::start(DeliveryMode::Push, Client::certificate_bound).certified();
         op.run("approve-after:0", &["--transport", transport]).expect_code(0);
@@ -178,7 +178,7 @@ fn tokens_of_a_push_are_bound_to_the_certificate_shown_with_the_request() {
 }
 
 #[test]
-fn the_fapi_profile_holds_from_end_to_end() {
+fn a_flow_under_the_fapi_profile_succeeds_end_to_end() {
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping] {
         let op = Wired::at(fapi, mode, strict).certified();
         let op = op.with(&[
@@ -249,7 +249,7 @@ fn a_violation_of_the_profile_exits_with_2_and_names_its_clause() {
 }
 
 #[test]
-fn each_edition_of_the_profile_has_its_own_rules() {
+fn each_edition_of_the_profile_enforces_its_own_rules() {
     let op = Wired::at(fapi, DeliveryMode::Poll, strict).certified();
     let op = op.with(&["--binding-message", "W4SCT"]);
     const SIGNED: &[&str] = &["--signed-request", "ES256"];

@@ -37,7 +37,7 @@ fn each_exchange_is_shown_without_its_secrets() {
 }
 
 #[test]
-fn errors_and_missing_answers_are_shown_with_what_is_known() {
+fn errors_and_missing_responses_are_shown_with_their_known_details() {
     for transport in TRANSPORTS {
         let op = Op::start(|path, _| match path {
             "/bc" => Some(acknowledgement(60)),

@@ -159,7 +159,7 @@ fn the_demonstration_ends_with_verified_claims() {
 }
 
 #[test]
-fn the_demonstration_speaks_json_over_either_library() {
+fn the_demonstration_prints_json_with_either_http_library() {
     for transport in ["reqwest", "ureq"] {
         let run = ciba(["demo", "--output", "json", "--transport", transport]).expect_code(0);
         let last = run.last();
@@ -193,7 +193,7 @@ fn plain_http_works_on_a_machine_without_certificate_authorities() {
 /// A proxy of the environment is for others than this machine, and must not see what goes over
 /// plain http.
 #[test]
-fn a_provider_on_this_machine_is_not_asked_through_a_proxy() {
+fn a_provider_on_this_machine_is_not_called_through_a_proxy() {
     let op = Op::start(|_, _| Some(Say::Json(502, json!({}))));
     for transport in ["reqwest", "ureq"] {
         let mut demo = command();
@@ -331,7 +331,7 @@ fn no_client_is_created_that_the_provider_cannot_serve() {
 }
 
 #[test]
-fn tls_works_with_the_providers_own_ca_and_not_without() {
+fn tls_works_only_with_the_ca_of_the_provider() {
     let op = Running::start(&["--tls"]);
     assert!(op.issuer.starts_with("https://"), "{}", op.issuer);
     for transport in ["reqwest", "ureq"] {

@@ -244,7 +244,7 @@ mod tests {
     /// REQ-AUTH-18
     /// OPM-REQ-11
     #[test]
-    fn audience_life_and_type_are_as_configured() {
+    fn audience_lifetime_and_type_are_as_configured() {
         let configured = || {
             builder()
                 .backchannel_audience(Audience::Endpoint)

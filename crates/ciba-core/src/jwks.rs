@@ -486,7 +486,7 @@ mod tests {
     ///
     /// REQ-JWKS-20
     #[test]
-    fn an_answer_for_another_issuers_cache_is_refused_and_comes_back() {
+    fn an_answer_for_the_cache_of_another_issuer_is_refused_and_returned() {
         let (mut ours, mut request) = cache("https://ours.example");
         let (mut theirs, mut their_request) = cache("https://theirs.example");
         let _open = fetch(&mut ours, &mut request);

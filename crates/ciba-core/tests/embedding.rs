@@ -121,7 +121,7 @@ fn the_configuration_names_what_a_driver_lacks() {
 
 /// Decision 2, the store: a durable flow hands nothing out that its store does not hold.
 #[test]
-fn a_durable_flow_cannot_act_unsaved() {
+fn a_durable_flow_cannot_act_before_it_is_saved() {
     let config = config(BASE, ClientAuth::None);
     let mut flow = start(&config).durable();
     // Dropped: what was written is not known, so it is asked again with a higher revision.
@@ -246,7 +246,7 @@ fn a_request_that_never_began_times_out_as_not_sent() {
 
 /// Decision 3: the next poll goes on as if what is true had been said.
 #[test]
-fn a_dropped_question_is_answered_truthfully_at_the_next_poll() {
+fn a_dropped_output_is_answered_truthfully_at_the_next_poll() {
     let config = config(BASE, key_jwt());
     let signed = |flow: &mut Flow| {
         let Output::Key(operation) = flow.poll(START, entropy(3)) else { panic!("a signature") };
@@ -320,7 +320,7 @@ fn asks_for_keys(config: &Arc<ClientConfig>) -> (Flow, KeySetRequest, Timestamp)
 /// Decisions 3 and 4: a question for keys that is dropped is asked again; and one question causes
 /// one fetch, though another was due by the time that the first one failed.
 #[test]
-fn a_question_for_keys_causes_one_fetch_and_is_asked_again_when_it_is_dropped() {
+fn a_request_for_keys_causes_one_fetch_and_is_made_again_when_dropped() {
     let config = config(BASE, ClientAuth::None);
     let (mut flow, request, now) = asks_for_keys(&config);
     drop(request);
@@ -394,7 +394,7 @@ fn a_driver_that_stops_during_a_save_saves_the_last_answer_after_it() {
 
 /// Decision 2, notifications: none is acknowledged that was not saved.
 #[test]
-fn a_notification_is_not_acknowledged_unsaved() {
+fn a_notification_is_not_acknowledged_before_it_is_saved() {
     for (mode, body) in [(DeliveryMode::Ping, ping(AUTH_REQ_ID)), (DeliveryMode::Push, denial())] {
         let (mut flow, token) = waiting(mode);
         for fails in [true, false] {

@@ -92,7 +92,7 @@ fn form(body: &[u8]) -> BTreeMap<String, String> {
 /// REQ-SIGN-18b
 /// OPM-REQ-07
 #[test]
-fn the_form_holds_the_signed_request_and_client_authentication_and_both_are_fresh_each_time() {
+fn the_form_has_a_fresh_signed_request_and_fresh_client_authentication_each_time() {
     let mut client = Client::new();
     let mut flow = Client::start(client.config());
     let mut ids = Vec::new();

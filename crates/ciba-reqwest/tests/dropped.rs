@@ -339,7 +339,7 @@ impl Watch for Told {
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_costs_no_login() {
+async fn a_store_that_hangs_loses_no_login() {
     let server = Server::start([
         answer(200, "", ACKNOWLEDGED),
         answer(200, "", r#"{"keys":[]}"#),

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_loss_no_connection_of_that_time_is_used() {
+    fn no_connection_from_before_a_loss_is_used() {
         let (kept, now) = (KeptConnections::default(), Instant::now());
         let (lost, other) = (url("https://op.example/token"), url("https://op.example:444/token"));
         kept.lost_at(&lost, now);

@@ -101,7 +101,7 @@ fn only_one_saver_at_a_time_can_hold_a_file() {
 }
 
 #[test]
-fn a_file_that_holds_no_flow_is_refused_and_left_alone() {
+fn a_file_without_a_flow_is_refused_and_left_unchanged() {
     let place = Place::new("malformed");
     for text in [
         "",

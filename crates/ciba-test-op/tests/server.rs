@@ -63,7 +63,7 @@ fn a_head_request_has_the_length_but_no_body() {
 }
 
 #[test]
-fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
+fn unreadable_requests_are_refused_and_never_reach_the_provider() {
     let server = start(&clock(), |config| config);
     let (long, half) = ("a".repeat(70_000), "a".repeat(0x8_0000));
     let chunked =
@@ -129,7 +129,7 @@ fn requests_that_cannot_be_read_are_refused_and_never_reach_the_provider() {
 }
 
 #[test]
-fn a_request_may_come_in_pieces_in_absolute_form_and_ask_to_continue() {
+fn a_request_may_arrive_in_pieces_in_absolute_form_and_with_expect_continue() {
     let server = start(&clock(), |config| config);
     let mut wire = connect(&server);
     for piece in

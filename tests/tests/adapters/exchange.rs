@@ -37,7 +37,7 @@ fn exchange_within(
 /// OPM-ACK-17
 /// OPM-POL-17
 #[test]
-fn a_redirect_is_an_answer_and_is_not_followed() {
+fn a_redirect_is_returned_as_a_response_and_not_followed() {
     each(|adapter| {
         for status in [301, 302, 303, 307, 308] {
             let other = Server::start([answer(200, "", "{}")]);
@@ -52,7 +52,7 @@ fn a_redirect_is_an_answer_and_is_not_followed() {
 }
 
 #[test]
-fn every_status_is_an_answer() {
+fn a_response_with_any_status_is_returned() {
     each(|adapter| {
         for status in [200, 204, 400, 401, 403, 404, 429, 500, 503] {
             let body = if status == 204 { "" } else { r#"{"error":"x"}"# };
@@ -139,7 +139,7 @@ fn a_compressed_body_stays_compressed() {
 /// REQ-AREQ-30a
 /// OPM-ACK-16
 #[test]
-fn a_connection_that_is_reset_after_the_request_is_lost_and_not_tried_again() {
+fn a_connection_reset_after_the_request_is_lost_and_not_retried() {
     each(|adapter| {
         let server = Server::start([Act::Reset, answer(200, "", "{}")]);
         assert_eq!(
@@ -187,7 +187,7 @@ fn a_response_that_is_not_http_is_lost() {
 /// REQ-AREQ-30a
 /// REQ-AREQ-30b
 #[test]
-fn a_refused_connection_and_an_unknown_name_are_not_sent() {
+fn a_refused_connection_and_an_unknown_name_count_as_not_sent() {
     each(|adapter| {
         let refused = format!("http://{}/", closed_port());
         assert_eq!(exchange(adapter, &post(&refused)), Err(Unanswered::NotSent(Cause::Refused)));

@@ -18,7 +18,7 @@ const ACCOUNTS: &str = "https://accounts.example/";
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn every_client_authentication_polls_and_is_pinged() {
+fn every_client_authentication_works_in_poll_and_ping_mode() {
     let polls = METHODS.map(|method| case(method, "approve", Ends::Verified));
     let pings = METHODS.map(|method| case(format!("ping-{method}-*"), "approve", Ends::Verified));
     run(polls.into_iter().chain(pings));
@@ -168,7 +168,7 @@ fn a_failure_after_the_prompt_is_an_unknown_outcome() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop go-oidc"]
-fn the_fapi_profile_holds_with_signed_requests_and_bound_tokens_over_tls_1_2() {
+fn the_fapi_profile_works_with_signed_requests_and_bound_tokens_over_tls_1_2() {
     let cases = ["fapi-key", "fapi-tls", "ping-fapi-key-*", "ping-fapi-tls-*"].map(|client| {
         [("approve", Ends::Verified), ("deny", Ends::Denied)]
             .map(|(hint, ends)| case(client, hint, ends))

@@ -153,7 +153,7 @@ fn authorization_details_and_resources_come_back_as_granted() {
 
 #[test]
 #[ignore = "needs a provider: cargo xtask interop"]
-fn the_fapi_profile_holds_with_ping_signed_requests_and_bound_tokens() {
+fn the_fapi_profile_works_with_ping_signed_requests_and_bound_tokens() {
     let asks: fn(AuthRequest) -> AuthRequest =
         |request| request.scope("accounts").resource(ACCOUNTS);
     let with_code: fn(AuthRequest) -> AuthRequest =

@@ -52,7 +52,7 @@ fn a_notification_that_overtakes_the_acknowledgement_counts_when_the_acknowledge
 }
 
 #[test]
-fn a_few_early_notifications_with_different_ids_are_kept_and_no_more() {
+fn a_bounded_number_of_early_notifications_with_different_ids_is_kept() {
     let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
     for number in 0..3 {
         assert_eq!(
@@ -239,7 +239,7 @@ fn an_answer_of_the_token_endpoint_is_not_a_late_acknowledgement() {
 
 /// REQ-ACK-06
 #[test]
-fn an_id_that_no_acknowledgement_could_have_is_not_adopted() {
+fn an_invalid_auth_req_id_of_a_notification_is_not_adopted() {
     for id in ["a\nb", &"x".repeat(8193), "\u{e9}"] {
         let (mut case, ticket) = Case::asked(DeliveryMode::Ping);
         case.flow.handle(ticket.unanswered(Unanswered::Lost(Cause::Unknown)), case.now).unwrap();
@@ -250,7 +250,7 @@ fn an_id_that_no_acknowledgement_could_have_is_not_adopted() {
 
 /// REQ-PUSH-19
 #[test]
-fn no_snapshot_makes_a_push_client_ask_for_tokens() {
+fn no_snapshot_makes_a_push_client_request_tokens() {
     for in_flight in [false, true] {
         let mut case = Case::acknowledged(DeliveryMode::Push);
         resume(&mut case, |saved| {

@@ -199,7 +199,7 @@ fn resumed(case: &Case, edit: impl FnOnce(&mut Value)) -> Case {
 }
 
 #[test]
-fn evidence_without_its_id_token_authenticates_no_person() {
+fn a_snapshot_without_its_id_token_authenticates_no_person() {
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
         let mut case = Case::new(mode);
         let (request, ticket) = case.next_request().unwrap();

@@ -150,7 +150,7 @@ fn a_ping_after_a_pending_answer_skips_that_wait_too_at_most_five_times() {
 
 /// If the interval applies after a ping as well, no ping shortens it once a request was made.
 #[test]
-fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
+fn the_interval_applies_after_a_ping_if_configured() {
     let policy = || {
         let mut policy = Policy::default();
         policy.ping_keeps_interval = true;
@@ -184,7 +184,7 @@ fn a_ping_keeps_the_interval_where_the_provider_wants_it() {
 /// asked for the wait.
 /// REQ-PING-17
 #[test]
-fn a_later_ping_skips_no_wait_after_trouble() {
+fn a_later_ping_skips_no_wait_after_a_failure() {
     for (status, answer, wait) in [(503, "", 5), (400, r#"{"error":"slow_down"}"#, 10)] {
         let mut case = Case::acknowledged(DeliveryMode::Ping);
         assert_eq!(case.ping(), NotificationVerdict::Accepted);
@@ -232,7 +232,7 @@ fn a_ping_during_a_request_makes_one_more_after_a_pending_answer_and_never_two_a
 /// Pings during a downtime are lost, so a resumed flow polls once, as soon as its interval allows.
 /// REQ-PING-16
 #[test]
-fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
+fn a_resumed_flow_polls_once_as_soon_as_its_interval_allows() {
     let seconds = |case: &Case| case.now.since(START).as_secs();
     for backstop in [true, false] {
         for (down, asks_at) in [(1, 5), (3, 5), (5, 5), (43, 43), (200, 200)] {
@@ -274,7 +274,7 @@ fn a_resumed_flow_asks_once_as_soon_as_its_interval_allows() {
 /// REQ-POLL-24
 /// OPM-PNG-06
 #[test]
-fn without_a_ping_a_flow_asks_every_minute_and_once_shortly_before_the_deadline() {
+fn a_flow_without_a_ping_polls_every_minute_and_once_shortly_before_the_deadline() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     let mut asked = Vec::new();
     while let Some((_, ticket)) = case.next_request() {

@@ -95,7 +95,7 @@ fn the_token_of_a_refused_request_is_not_accepted() {
 /// REQ-FAPI-29
 /// REQ-SEC-17
 #[test]
-fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
+fn no_reply_to_a_notification_redirects_or_reveals_what_was_wrong() {
     let acknowledgements = [
         NotificationVerdict::Accepted,
         NotificationVerdict::Known,
@@ -125,7 +125,7 @@ fn no_answer_to_a_notification_redirects_or_says_which_part_was_wrong() {
 /// REQ-PING-19b
 /// REQ-AREQ-13
 #[test]
-fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
+fn a_poll_client_sends_no_notification_token_and_accepts_no_notification() {
     let mut case = Case::new(DeliveryMode::Poll);
     let (request, ticket) = case.next_request().unwrap();
     assert_eq!(parameter(&request, "client_notification_token"), None);
@@ -149,7 +149,7 @@ fn a_poll_client_hands_out_no_token_and_takes_no_notification() {
 /// OPM-PNG-15
 /// OPM-PSH-05
 #[test]
-fn a_wrong_token_and_a_wrong_id_are_refused_alike_and_change_nothing() {
+fn a_wrong_token_and_a_wrong_id_get_the_same_reply_and_change_nothing() {
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         let mut case = Case::acknowledged(mode);
         let good =
@@ -292,7 +292,7 @@ fn a_ping_does_not_imply_success() {
 
 /// REQ-PING-10
 #[test]
-fn a_ping_after_the_deadline_is_answered_204_and_nothing_is_asked() {
+fn a_ping_after_the_deadline_is_answered_204_without_a_token_request() {
     let mut case = Case::acknowledged(DeliveryMode::Ping);
     case.advance(Duration::from_secs(300));
     assert_eq!(case.ping().reply().status, 204);
@@ -355,7 +355,7 @@ fn a_flow_that_is_over_answers_204_until_a_minute_after_its_deadline_and_401_the
 /// REQ-PUSH-09
 /// REQ-PUSH-10
 #[test]
-fn a_provider_may_be_allowed_to_leave_two_bindings_out_but_not_to_get_them_wrong() {
+fn two_bindings_may_be_missing_if_configured_but_must_not_be_wrong() {
     let mut policy = Policy::default();
     policy.dangerously_allow_missing_push_bindings = true;
     for (claims, verdict) in [

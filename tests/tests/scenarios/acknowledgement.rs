@@ -17,7 +17,7 @@ use crate::{Elsewhere, ack, ack_answer, gaps, plain, row};
 /// OPM-ACK-12
 /// OPM-ACK-14
 #[test]
-fn acknowledgements_that_cannot_be_used_lead_to_no_token_request() {
+fn unusable_acknowledgements_lead_to_no_token_request() {
     let mut rows = vec![
         ack("no auth_req_id", Amendment::new().remove("auth_req_id"))
             .ends("provider_misbehaved backchannel: auth_req_id is missing", polls(0)),

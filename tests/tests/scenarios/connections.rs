@@ -65,7 +65,7 @@ fn a_kept_connection_that_ends_loses_no_login_and_repeats_no_request() {
 
 /// OPM-POL-32
 #[test]
-fn a_kept_connection_that_ends_disturbs_no_delivery() {
+fn a_kept_connection_that_ends_does_not_affect_a_delivery() {
     let mut rows = Vec::new();
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
         for closing in Closing::ALL {
@@ -78,7 +78,7 @@ fn a_kept_connection_that_ends_disturbs_no_delivery() {
 
 /// OPM-POL-32
 #[test]
-fn a_poll_that_breaks_off_on_a_kept_connection_is_asked_again_after_the_interval() {
+fn a_poll_that_fails_on_a_kept_connection_is_repeated_after_the_interval() {
     let mut rows = Vec::new();
     for (name, act) in [
         ("not acted upon", Act::DropBefore),

@@ -31,7 +31,7 @@ fn untrusted(row: Scenario, check: &str) -> Scenario {
 /// OPM-IDT-20
 /// OPM-IDT-21
 #[test]
-fn id_tokens_with_wrong_claims_are_rejected_and_nothing_follows() {
+fn id_tokens_with_wrong_claims_are_rejected_and_no_request_follows() {
     let edit =
         |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);
     let set = |check: &str, claim: &str, value: Value| edit(check, IdTokenEdit::set(claim, value));
@@ -98,7 +98,7 @@ fn id_tokens_with_an_audience_list_or_without_optional_claims_are_accepted() {
 /// OPM-IDT-24
 /// OPM-IDT-26
 #[test]
-fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_nothing_follows() {
+fn id_tokens_with_wrong_signatures_headers_or_shapes_are_rejected_and_no_request_follows() {
     use JwsAlgorithm::{Es256, Ps256, Rs256};
     let edit =
         |check: &str, edit: IdTokenEdit| untrusted(id_token(&format!("{edit:?}"), edit), check);

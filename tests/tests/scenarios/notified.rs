@@ -188,7 +188,7 @@ fn the_rules_of_polling_apply_without_a_ping() {
 
 /// OPM-PNG-07
 #[test]
-fn a_ping_without_the_certificate_the_endpoint_demands_does_not_arrive() {
+fn a_ping_without_the_required_certificate_does_not_arrive() {
     let closed = |row: Scenario| {
         let mut row = row.protection(Protection::MutualTls);
         row.answers = vec![None];
@@ -324,7 +324,7 @@ fn pushed_tokens_without_a_binding_to_this_request_are_discarded() {
 /// OPM-PSH-05
 /// OPM-PSH-08
 #[test]
-fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_asked() {
+fn a_forged_or_malformed_push_is_refused_without_a_token_request() {
     let mut rows = Vec::new();
     let bare = ["access_token", "token_type", "expires_in", "id_token", "refresh_token"];
     for bearer in [Bearer::Appended, Bearer::Missing, Bearer::OtherTransaction, Bearer::Twice] {
@@ -360,7 +360,7 @@ fn a_push_that_is_forged_or_malformed_is_refused_and_the_token_endpoint_never_as
 
 /// OPM-PSH-06
 #[test]
-fn a_pushed_error_is_acknowledged_and_the_end() {
+fn a_pushed_error_is_acknowledged_and_ends_the_flow() {
     let error = |code: &str| push(code, edited(NotificationEdit::Error(code.into())));
     run(vec![
         error("access_denied").ends("denied access_denied", polls(0)),

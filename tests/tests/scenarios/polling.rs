@@ -17,7 +17,7 @@ use crate::{APPROVED, gaps, plain, row, third, tokens};
 /// OPM-POL-04
 /// OPM-POL-05
 #[test]
-fn polls_keep_the_interval_from_the_acknowledgement_on_and_slow_down_for_good() {
+fn polls_keep_the_interval_and_slow_down_is_permanent() {
     let slow_down = |n| {
         Script::new().nth(Endpoint::Token, n, Act::Answer(ScriptedAnswer::error(400, "slow_down")))
     };
@@ -58,7 +58,7 @@ fn polls_keep_the_interval_from_the_acknowledgement_on_and_slow_down_for_good() 
 /// OPM-POL-08
 /// OPM-POL-09
 #[test]
-fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_code() {
+fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_error_code() {
     let refused = [
         "invalid_request",
         "invalid_grant",
@@ -84,7 +84,7 @@ fn terminal_errors_of_the_token_endpoint_end_the_flow_with_their_code() {
 
 /// OPM-POL-10
 #[test]
-fn pending_forever_ends_at_the_deadline() {
+fn a_flow_that_stays_pending_ends_at_the_deadline() {
     run(vec![plain("never").hint("never").ends("expired", polls(23))]);
 }
 

@@ -177,7 +177,7 @@ fn header_fields_are_sent_only_to_their_endpoint() {
 }
 
 #[test]
-fn a_provider_s_own_word_for_bearer_is_an_option() {
+fn another_word_for_bearer_can_be_configured() {
     let word = |name: &str| tokens(name, Amendment::new().set("token_type", "Access"));
     let knowing = |builder: ClientConfigBuilder| {
         let mut policy = ciba_core::Policy::default();

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_sent_is_copied_as_it_was_received() {
+    fn values_of_the_provider_are_copied_as_received() {
         #[derive(Serialize)]
         struct Extra<'a> {
             extra: Received<'a>,

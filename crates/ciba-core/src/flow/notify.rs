@@ -228,7 +228,7 @@ mod tests {
     /// OPM-PNG-10
     /// OPM-PNG-11
     #[test]
-    fn exactly_one_bearer_token_in_any_case_is_needed() {
+    fn exactly_one_bearer_token_is_required_with_the_scheme_in_any_case() {
         let one = |value: &str| [("Authorization", value)].into_iter().collect::<Headers>();
         let receive =
             |headers: &Headers| Notification::receive("POST", headers, Body::default()).map(|_| ());

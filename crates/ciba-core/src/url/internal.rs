@@ -164,7 +164,7 @@ mod tests {
     proptest! {
         /// An address that embeds an IPv4 address is judged by the embedded one.
         #[test]
-        fn wrapped_addresses_are_what_they_wrap(bits: u32) {
+        fn an_ipv6_address_that_embeds_an_ipv4_address_is_judged_by_it(bits: u32) {
             let v4 = Ipv4Addr::from_bits(bits);
             let [high, low] = [(bits >> 16) as u16, bits as u16];
             for wrapped in [

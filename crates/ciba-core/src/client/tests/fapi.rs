@@ -105,7 +105,7 @@ fn a_configuration_that_a_profile_allows_is_built() {
 
 /// REQ-FAPI-10
 #[test]
-fn fapi_cannot_be_talked_into_rs256() {
+fn fapi_refuses_rs256() {
     for edition in EDITIONS {
         let clause =
             if edition == FapiCiba::Draft03OnFapi2 { "FAPI2SP 5.4.1" } else { "FAPI-CIBA 7.10" };
@@ -142,7 +142,7 @@ fn fapi_cannot_be_talked_into_rs256() {
 
 /// REQ-FAPI-03
 #[test]
-fn fapi_cannot_be_talked_into_an_unsigned_request_where_the_edition_forbids_it() {
+fn fapi_refuses_unsigned_requests_if_the_edition_requires_signed_ones() {
     let unsigned = |edition| {
         builder_from(provider(json!({})))
             .profile(Profile::FapiCiba(edition))
@@ -171,14 +171,14 @@ fn fapi_cannot_be_talked_into_an_unsigned_request_where_the_edition_forbids_it()
 
 /// REQ-FAPI-24
 #[test]
-fn fapi_cannot_be_talked_into_a_public_client() {
+fn fapi_refuses_a_public_client() {
     let public = |builder: ClientConfigBuilder| builder.client_auth(ClientAuth::None);
     assert_breaks(public, "token_endpoint_auth_method", "FAPI-CIBA 5.2.2 item 1");
 }
 
 /// REQ-FAPI-09
 #[test]
-fn fapi_cannot_be_talked_into_a_client_secret() {
+fn fapi_refuses_a_client_secret() {
     for auth in [
         ClientAuth::ClientSecretBasic { secret: secret(64), encoding: BasicEncoding::Encoded },
         ClientAuth::ClientSecretPost { secret: secret(64) },
@@ -193,14 +193,14 @@ fn fapi_cannot_be_talked_into_a_client_secret() {
 
 /// REQ-FAPI-01
 #[test]
-fn fapi_cannot_be_talked_into_push() {
+fn fapi_refuses_push_mode() {
     let push = |builder| pinged(builder).delivery(DeliveryMode::Push);
     assert_breaks(push, "backchannel_token_delivery_mode", "FAPI-CIBA 5.2.2 item 3");
 }
 
 /// REQ-FAPI-12
 #[test]
-fn fapi_cannot_be_talked_into_a_key_of_1024_bits() {
+fn fapi_refuses_a_key_of_1024_bits() {
     let with_key = |builder: ClientConfigBuilder, n: &str| {
         let auth = ClientAuth::PrivateKeyJwt {
             algorithm: JwsAlgorithm::Ps256,
@@ -217,7 +217,7 @@ fn fapi_cannot_be_talked_into_a_key_of_1024_bits() {
 
 /// REQ-SEC-02b
 #[test]
-fn fapi_cannot_be_talked_into_an_http_endpoint() {
+fn fapi_refuses_an_http_endpoint() {
     use crate::url::LoopbackHttp::DangerouslyAllowed;
 
     const CLAUSE: &str = "FAPI1A 8.5";
@@ -256,7 +256,7 @@ fn fapi_cannot_be_talked_into_an_http_endpoint() {
 
 /// REQ-FAPI-13
 #[test]
-fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
+fn fapi_refuses_unbound_access_tokens() {
     for edition in EDITIONS {
         let unbound = builder_from(provider(json!({})))
             .profile(Profile::FapiCiba(edition))
@@ -273,7 +273,7 @@ fn fapi_cannot_be_talked_into_tokens_bound_to_nothing() {
 /// REQ-FAPI-15a
 /// REQ-FAPI-15b
 #[test]
-fn each_edition_has_its_own_rule_about_audiences() {
+fn each_edition_enforces_its_own_rule_about_audiences() {
     const FAPI_2: &str = "FAPI2SP 5.3.3.1 item 5";
     let others = [Audience::Text("https://op.example".into()), Audience::Endpoint];
     for (edition, other) in EDITIONS
@@ -345,7 +345,7 @@ fn one_mistake_is_reported_once() {
 /// REQ-FAPI-16
 /// REQ-JWKS-23
 #[test]
-fn fapi_2_cannot_be_talked_into_metadata_that_was_not_discovered() {
+fn fapi_2_refuses_metadata_that_was_not_discovered() {
     const CLAUSE: &str = "FAPI2SP 5.3.3.1 item 9";
     let ours = || Url::parse("https://ours.example/x").unwrap();
     type Spoil<'a> = &'a dyn Fn(ClientConfigBuilder) -> ClientConfigBuilder;
@@ -370,7 +370,7 @@ fn fapi_2_cannot_be_talked_into_metadata_that_was_not_discovered() {
 }
 
 #[test]
-fn fapi_cannot_be_talked_into_guessing_the_type_of_a_token() {
+fn fapi_refuses_options_that_guess_the_token_type() {
     let policy = || Policy { assume_bearer: true, ..Policy::default() };
     assert_breaks(|builder| builder.policy(policy()), "assume_bearer", "RFC 6749 5.1");
     let policy = || Policy { bearer_words: vec!["Access".into()], ..Policy::default() };
@@ -379,7 +379,7 @@ fn fapi_cannot_be_talked_into_guessing_the_type_of_a_token() {
 
 /// REQ-FAPI-04
 #[test]
-fn a_request_of_more_than_an_hour_is_built_in_no_profile() {
+fn a_signed_request_of_more_than_an_hour_is_refused_in_every_profile() {
     for profile in [Profile::Plain, Profile::FapiCiba(FapiCiba::Id1)] {
         let lives = |seconds| {
             sound(FapiCiba::Id1).profile(profile).request_lifetime(Duration::from_secs(seconds))

@@ -83,7 +83,7 @@ fn secret(length: usize) -> ClientSecret {
 /// REQ-META-11b
 /// REQ-DISC-25
 #[test]
-fn a_poll_client_needs_endpoints_and_authentication_and_nothing_more() {
+fn a_poll_client_needs_only_endpoints_and_authentication() {
     let config = builder().build().unwrap();
     assert_eq!(config.delivery(), DeliveryMode::Poll);
     assert_eq!(config.id_token_algorithm(), JwsAlgorithm::Rs256);
@@ -98,7 +98,7 @@ fn a_poll_client_needs_endpoints_and_authentication_and_nothing_more() {
 /// REQ-META-04
 /// REQ-META-05
 #[test]
-fn a_notification_endpoint_is_there_exactly_where_notifications_are() {
+fn a_notification_endpoint_is_required_exactly_if_notifications_are_sent() {
     const MEMBER: &str = "backchannel_client_notification_endpoint";
     let url = || Url::parse("https://rp.example/ciba/cb").unwrap();
     for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
@@ -177,7 +177,7 @@ fn missing_members_that_ciba_needs_are_named() {
 
 /// REQ-DISC-25
 #[test]
-fn configured_endpoints_win_over_metadata() {
+fn configured_endpoints_take_precedence_over_metadata() {
     let ours = |path: &str| Url::parse(&format!("https://ours.example{path}")).unwrap();
     let config =
         builder_from(with(json!({"backchannel_authentication_endpoint": null, "jwks_uri": null})))

@@ -126,7 +126,7 @@ fn each_endpoint_is_called_at_its_alias_exactly_where_the_certificate_is_shown()
 
 /// REQ-POP-16
 #[test]
-fn in_push_mode_tokens_are_bound_to_what_is_shown_at_the_backchannel_endpoint() {
+fn in_push_mode_tokens_are_bound_to_the_certificate_of_the_backchannel_request() {
     let config = pushed(builder_from(published_with_aliases(both())).certificate_bound_tokens())
         .build()
         .unwrap();
@@ -294,7 +294,7 @@ fn a_self_signed_certificate_is_registered_in_x5c_of_its_own_key() {
 /// REQ-POP-19
 #[cfg(feature = "rustcrypto")]
 #[test]
-fn the_thumbprint_of_a_certificate_is_what_openssl_says() {
+fn the_thumbprint_of_a_certificate_matches_openssl() {
     let builder = builder()
         .client_auth(ClientAuth::SelfSignedTlsClientAuth)
         .verifier(Arc::new(crate::crypto::RustCrypto));

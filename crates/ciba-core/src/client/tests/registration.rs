@@ -47,7 +47,7 @@ fn the_registration_document_has_the_configured_values_and_no_others() {
 /// REQ-META-17b
 /// REQ-AUTH-16a
 #[test]
-fn the_keys_to_register_are_public_and_hold_the_one_that_signs() {
+fn the_keys_to_register_are_public_and_include_the_signing_key() {
     let set = |keys: &[&str]| keys.iter().fold(builder(), |builder, key| builder.public_key(*key));
     assert_eq!(findings(set(&[EC])), []);
     assert_eq!(findings(set(&[EC, RSA])), []);

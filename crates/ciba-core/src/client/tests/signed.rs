@@ -103,7 +103,7 @@ fn the_key_that_signs_requests_is_registered_and_named() {
 
 /// REQ-META-02
 #[test]
-fn the_grant_is_registered_for_poll_and_ping_and_not_for_push() {
+fn the_grant_type_is_registered_for_poll_and_ping_but_not_for_push() {
     for mode in [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push] {
         let builder = builder().delivery(mode);
         let endpoint = "https://rp.example/cb";

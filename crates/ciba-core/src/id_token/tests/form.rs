@@ -57,7 +57,7 @@ fn an_encrypted_token_is_refused_as_such() {
 /// REQ-IDT-02b
 /// REQ-SEC-24a
 #[test]
-fn a_header_is_one_json_object_without_repetition() {
+fn a_header_must_be_one_json_object_with_unique_names() {
     let headers: [&[u8]; 10] = [
         b"",
         b"[]",
@@ -391,7 +391,7 @@ fn with_several_candidates_at_most_eight_are_tried() {
 /// REQ-SEC-24a
 /// REQ-SEC-11
 #[test]
-fn claims_are_one_json_object_without_repetition() {
+fn claims_must_be_one_json_object_with_unique_names() {
     let good = Value::Object(token().claims).to_string();
     let with = |members: &str| format!("{},{members}}}", &good[..good.len() - 1]);
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));

@@ -67,7 +67,7 @@ fn the_sample_token_reads_into_the_typed_claims() {
 
 /// REQ-IDT-30b
 #[test]
-fn a_claim_of_another_type_fails_nothing() {
+fn a_claim_of_another_type_counts_as_absent() {
     let claims = json!({"sub": "{a}", "age": 44, "birthdate": null, "name": ["x"], "country": {"a": [1]}, "new": 1});
     let claims: IdTokenClaims = serde_json::from_value(claims).unwrap();
     assert_eq!(claims, IdTokenClaims { sub: Some("{a}".into()), ..IdTokenClaims::default() });
@@ -120,7 +120,7 @@ fn the_norwegian_request_has_no_message() {
 /// request afterwards, and after a restart as well.
 // ID-24
 #[test]
-fn swedish_bankid_needs_a_binding_message_and_norwegian_bankid_takes_none() {
+fn swedish_bankid_requires_a_binding_message_and_norwegian_bankid_refuses_one() {
     let swedish = |message: &str| {
         SwedishBankId::phone_authentication(person(), CallInitiator::Company, message)
             .into_request()

@@ -241,7 +241,7 @@ fn a_push_carries_tokens_with_all_binding_claims() {
 
 /// OP-59
 #[test]
-fn a_push_of_a_failure_names_it() {
+fn a_push_of_a_failure_names_the_error() {
     for (hint, edits, code) in [
         ("deny", vec![], "access_denied"),
         (

@@ -367,7 +367,7 @@ fn scripts_can_delay_and_change_responses_and_decide() {
 }
 
 #[test]
-fn the_report_counts_and_names_what_was_wrong() {
+fn the_report_counts_and_names_each_finding() {
     let mut bench = bench();
     let id = bench.begin("approve-after:1");
     bench.poll(&id, 5);

@@ -47,7 +47,7 @@ fn both_well_known_addresses_serve_one_document_without_empty_members() {
 /// OP-02
 /// OP-21
 #[test]
-fn signed_requests_and_user_codes_are_not_announced_and_do_not_work() {
+fn signed_requests_and_user_codes_are_off_by_default() {
     let mut bench = bench();
     let (_, document) = read(&bench.send(Incoming::get("/.well-known/openid-configuration")));
     let signing = "backchannel_authentication_request_signing_alg_values_supported";
@@ -65,7 +65,7 @@ fn signed_requests_and_user_codes_are_not_announced_and_do_not_work() {
 /// OP-07
 /// OP-20
 #[test]
-fn a_poll_client_is_answered_at_the_token_endpoint_whatever_notification_token_it_sends() {
+fn any_notification_token_of_a_poll_client_is_ignored() {
     for token in ["8d67dc78-7faa-4d41-aabd-67707b374255", "a=b", "short", &"x".repeat(1025)] {
         let mut bench = bench();
         let (status, ack) =

@@ -133,7 +133,7 @@ fn every_defect_of_a_signed_request_is_reported_under_its_rule() {
 
 /// OP-26
 #[test]
-fn a_wrong_request_object_may_have_an_error_code_of_its_own() {
+fn a_wrong_request_object_may_have_a_separate_error_code() {
     let config =
         |config| ProviderConfig { request_object_error: "invalid_request_object", ..config };
     let mut bench = bench_with(|base| config(base).client(signing_client()));
