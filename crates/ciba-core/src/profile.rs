@@ -19,6 +19,7 @@ named! {
 
 impl Profile {
     /// Every profile.
+    #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "evaluated by the compiler"))]
     pub const ALL: [Self; 1 + FapiCiba::ALL.len()] = {
         // Built from the list of editions, so that a new edition cannot be missing here.
         let mut all = [Self::Plain; 1 + FapiCiba::ALL.len()];
