@@ -189,6 +189,44 @@ fn a_failing_store_does_not_prevent_a_login_that_has_started() {
     }
 }
 
+/// Ruling 26. Nothing waits for these saves, so a store that is down is tried once a second at most,
+/// however often the flow is polled; and at once when there are tokens, which exist nowhere else.
+#[test]
+fn a_store_that_is_down_is_not_tried_at_every_step() {
+    let mut sim = Sim::new(Setup::new(5, 600));
+    assert_eq!(sim.run(), Said::Transmit(Endpoint::Token));
+    sim.answer(SCRIPT[0]);
+    sim.fail(Fails::From(1));
+    let mut tried = Vec::new();
+    while sim.elapsed() < 60_000 || sim.open.is_none() {
+        let before = sim.saves();
+        let said = sim.poll();
+        if sim.saves() > before {
+            assert_eq!(sim.saves(), before + 1, "{said:?}");
+            tried.push(sim.elapsed());
+        }
+        match said {
+            Said::Wait(_) => sim.advance(100),
+            Said::Transmit(_) if sim.elapsed() < 60_000 => sim.answer(SCRIPT[0]),
+            Said::Transmit(_) => {}
+            Said::Key | Said::KeySet => {
+                let asked = sim.open.take().expect("it is asked");
+                match asked.question {
+                    Question::Key(_) => sim.sign(asked),
+                    _ => sim.find_keys(asked, true),
+                }
+            }
+            said => panic!("{said:?}"),
+        }
+    }
+    assert!(tried.len() > 20, "it is tried again: {tried:?}");
+    assert!(tried.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "{tried:?}");
+    let before = sim.saves();
+    sim.answer(SCRIPT[2]);
+    assert_ne!(sim.poll(), Said::Save);
+    assert!(sim.saves() > before, "the tokens are offered to the store");
+}
+
 /// REQ-AREQ-30a
 /// REQ-POLL-11
 #[test]

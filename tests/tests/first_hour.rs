@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use std::{
+    error::Error as _,
     fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use ciba_core::{
     providers::idura,
 };
 use ciba_reqwest::{AuthenticateError, ConnectError, DriveError, Origin, http::DiscoverError};
-use ciba_std::{ClientBuilder, Connect, FileSaver};
+use ciba_std::{ClientBuilder, Connect, FileSaver, FileSaverError};
 use ciba_test_op::{
     Behaviour, Client, Provider, ProviderConfig, RunningServer, Server, TestKey, User, VirtualClock,
 };
@@ -371,6 +372,15 @@ fn an_unusable_member_of_a_registration_is_named() {
     }
     let issuer = r#","issuer":"https://127.0.0.1:1""#;
     refused("", "issuer");
+    // A misspelt option would not apply.
+    refused(&format!(r#"{issuer},"require_auth_tme":true"#), "require_auth_tme");
+    refused(&format!(r#"{issuer},"keyfile":"key.pem""#), "keyfile");
+    refused(
+        &format!(r#"{issuer},"id_token_encrypted_response_alg":"RSA-OAEP""#),
+        "id_token_encrypted_response_alg",
+    );
+    let harmless = r#","client_name":"A","subject_type":"pairwise","x_mine":1,"ca_file":7"#;
+    refused(&format!("{issuer}{harmless}"), "ca_file");
     refused(&format!(r#"{issuer},"cert_file":"a.pem""#), "cert_key_file");
     refused(&format!(r#"{issuer},"cert_key_file":"a.pem""#), "cert_file");
 }
@@ -427,7 +437,7 @@ fn a_client_saves_each_flow_before_a_person_is_asked() {
 
     let place = Place::generic();
     let builder = place.with(ciba_ureq::Client::builder(place.server.issuer(), ID));
-    let client = builder.private_key(place.key()).saver(|| Box::new(Full)).connect().unwrap();
+    let client = builder.private_key(place.key()).saver(|| Ok(Box::new(Full))).connect().unwrap();
     let request = || AuthRequest::login("+46700000000");
     let error = client.authenticate(request()).unwrap_err();
     let is_unsaved = matches!(error, AuthenticateError::Drive(DriveError::Save(_)));
@@ -436,7 +446,13 @@ fn a_client_saves_each_flow_before_a_person_is_asked() {
     let directory = Directory::new("saving");
     let path = directory.0.join("flow.json");
     let saver = FileSaver::create(&path).unwrap();
-    client.saving(move || Box::new(saver.clone())).authenticate(request()).unwrap();
+    client.saving(move || Ok(Box::new(saver.clone()))).authenticate(request()).unwrap();
+    // A saver that cannot be made ends it before anything is sent.
+    let taken = path.clone();
+    let client = client.saving(move || Ok(Box::new(FileSaver::create(&taken)?)));
+    let error = client.authenticate(request()).unwrap_err();
+    assert!(matches!(error, AuthenticateError::Saver(_)), "{error:?}");
+    assert!(error.source().unwrap().is::<FileSaverError>(), "{error:?}");
     assert!(FileSaver::open(&path).is_ok());
     client.authenticate(request()).unwrap_err();
     place.is_clean();

@@ -280,8 +280,9 @@ pub(crate) struct Request {
     /// A claim that the ID Token must have, with this value; repeatable.
     #[arg(long, value_name = "CLAIM=VALUE", help_heading = "Request")]
     pub(crate) expect: Vec<String>,
-    /// Refuse an answer whose ID Token does not show that the right person answered. Needs a hint that can be compared (--id-token-hint, or sub:ssn:N with --provider
-    /// idura), or --expect sub=VALUE.
+    /// Refuse an ID Token that does not show that the person of the hint was authenticated. Needs
+    /// something to compare it with: --id-token-hint, --login-hint sub:ssn:N with --provider idura,
+    /// or --expect sub=VALUE.
     #[arg(long, help_heading = "Request")]
     pub(crate) require_person: bool,
     /// Refuse an answer whose scope, authorization details or resources differ from those

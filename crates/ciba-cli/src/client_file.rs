@@ -21,54 +21,9 @@ use crate::{
     files::read,
 };
 
-/// The members that name the provider and the client.
-const READ: [&str; 20] = [
-    "issuer",
-    "provider",
-    "profile",
-    "client_id",
-    "token_endpoint_auth_method",
-    "token_endpoint_auth_signing_alg",
-    "id_token_signed_response_alg",
-    "backchannel_authentication_request_signing_alg",
-    "backchannel_token_delivery_mode",
-    "backchannel_client_notification_endpoint",
-    "backchannel_user_code_parameter",
-    "tls_client_certificate_bound_access_tokens",
-    "key_file",
-    "client_secret_file",
-    "ca_file",
-    "cert_file",
-    "cert_key_file",
-    "listen_cert_file",
-    "listen_key_file",
-    "tls_client_auth_subject_dn",
-];
-/// Members of a registration that have no effect here. Any other one is an error: it may be
-/// misspelt, or change how answers have to be checked.
-const IGNORED: [&str; 21] = [
-    "application_type",
-    "authorization_details_types",
-    "client_id_issued_at",
-    "client_name",
-    "client_secret_expires_at",
-    "client_uri",
-    "contacts",
-    "grant_types",
-    "jwks",
-    "jwks_uri",
-    "logo_uri",
-    "policy_uri",
-    "redirect_uris",
-    "registration_access_token",
-    "registration_client_uri",
-    "response_types",
-    "scope",
-    "software_id",
-    "software_version",
-    "tls_client_auth_san_dns",
-    "tos_uri",
-];
+/// Members that the library uses and this command does not.
+const UNSUPPORTED: [&str; 4] =
+    ["default_acr_values", "default_max_age", "require_auth_time", "use_mtls_endpoint_aliases"];
 
 impl Client {
     /// These options, completed by the file of `--client`.
@@ -102,15 +57,16 @@ impl<'a> File<'a> {
         let registration =
             Registration::from_json(&text).map_err(|error| unusable(path, &error.to_string()))?;
         let file = Self { path, loopback, registration };
-        let is_unknown = |name: &str| !READ.contains(&name) && !IGNORED.contains(&name);
-        let members = file.registration.members().iter();
-        let unknown = members.map(|(name, _)| name.to_string()).find(|name| is_unknown(name));
-        match unknown.as_deref() {
-            None => Ok(file),
-            Some("client_secret") => Err(file.unusable(
+        let members = &file.registration;
+        members.check_members().map_err(|error| file.unusable(&error.to_string()))?;
+        if members.members().contains("client_secret") {
+            return Err(file.unusable(
                 "client_secret is not read from it: name the file that holds the secret in \
                  client_secret_file",
-            )),
+            ));
+        }
+        match UNSUPPORTED.into_iter().find(|name| members.members().contains(name)) {
+            None => Ok(file),
             Some(name) => {
                 Err(file.unusable(&format!("this command does not support the member {name}")))
             }

@@ -45,7 +45,7 @@ pub(crate) const MISTAKES: u8 = 18;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// One row of the table of failures: its name, exit code and meaning.
-const FAILURES: [(&str, u8, &str); 8] = [
+const FAILURES: [(&str, u8, &str); 9] = [
     ("denied", 10, "the person refused"),
     ("expired", 11, "no answer came in time"),
     ("refused", 12, "the provider refused the request, the client or the hint"),
@@ -62,6 +62,7 @@ const FAILURES: [(&str, u8, &str); 8] = [
         "no person was prompted: nothing could be sent, or metadata could not be fetched",
     ),
     ("abandoned", TIMEOUT, "--timeout was over (exit 17), or Ctrl-C (exit 130)"),
+    ("superseded", 19, "another process resumed the flow and continues it"),
 ];
 
 /// The exit code of a failed flow. An abandoned flow has two, and the caller chooses.
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn every_failure_has_its_exit_code() {
         let codes: Vec<u8> = FAILURES.iter().map(|(_, code, _)| *code).collect();
-        assert_eq!(codes, [10, 11, 12, 13, 14, 15, 16, 17]);
+        assert_eq!(codes, [10, 11, 12, 13, 14, 15, 16, 17, 19]);
         assert_eq!(code(&Failure::Untrusted(Untrusted::Audience.into())), 13);
         assert_eq!(code(&Failure::Abandoned), TIMEOUT);
         assert_eq!(code(&Failure::Expired(None)), 11);

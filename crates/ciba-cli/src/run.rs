@@ -274,7 +274,12 @@ impl Attempt {
                     self.reporter().unverified(&failure, kept);
                     return Ok(exit::code(&failure));
                 }
-                self.failed(&failure)
+                let code = self.failed(&failure);
+                // The state file is the other process's now.
+                if failure == Failure::Superseded {
+                    return Ok(code);
+                }
+                code
             }
         };
         self.forget();

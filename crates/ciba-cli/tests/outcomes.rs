@@ -282,10 +282,10 @@ fn pending(op: &Op, more: &[&str]) -> std::process::Child {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_without_a_state_file_exits_with_130() {
-    for transport in TRANSPORTS {
+    for (transport, name) in TRANSPORTS.into_iter().zip(["INT", "TERM"]) {
         let op = redeem(|_| error("authorization_pending"));
         let child = pending(&op, &["--transport", transport]);
-        signal(&child, "INT");
+        signal(&child, name);
         failed(&ended(child), 130, json!({ "failure": "abandoned" }));
     }
 }
@@ -295,14 +295,14 @@ fn ctrl_c_without_a_state_file_exits_with_130() {
 fn ctrl_c_with_a_state_file_keeps_the_flow_for_resume() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    for transport in TRANSPORTS {
+    for (transport, name) in TRANSPORTS.into_iter().zip(["TERM", "INT"]) {
         let folder = Folder::new();
         let state = folder.text("state");
         let op = redeem(|before| {
             if before < 2 { error("authorization_pending") } else { error("access_denied") }
         });
         let child = pending(&op, &["--state", &state, "--transport", transport]);
-        signal(&child, "INT");
+        signal(&child, name);
         let run = ended(child).expect_code(130);
         assert!(run.sentence().ends_with(&format!("ciba resume --state {state}")), "{run:?}");
         failed(&run, 130, json!({ "failure": "abandoned", "state": state }));

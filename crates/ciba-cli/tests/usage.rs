@@ -47,7 +47,10 @@ fn a_client_file_that_cannot_be_used_says_which_member_is_wrong() {
     for (json, needle) in [
         ("[]", "it is not one JSON object"),
         ("{}", "client_id is missing"),
-        (r#"{"client_id":"c","keyfile":"k"}"#, "does not support the member keyfile"),
+        (
+            r#"{"client_id":"c","keyfile":"k"}"#,
+            "the member keyfile is not known; it may be misspelt",
+        ),
         (r#"{"client_id":"c","issuer":"http://127.0.0.1:1"}"#, "--allow-http-loopback"),
         (r#"{"client_id":"c","client_secret":"sentinel"}"#, "in client_secret_file"),
         (
@@ -472,10 +475,22 @@ fn help_names_every_exit_code_and_every_check() {
         "indeterminate",
         "unreachable",
         "abandoned",
+        "superseded",
     ] {
         assert!(help.contains(&format!("{failure}: ")), "{failure} is missing");
     }
     assert!(ciba(["--help"]).expect_code(0).stdout.contains("Exit codes:"));
+}
+
+#[test]
+fn a_provider_replaces_no_file_that_it_did_not_write() {
+    for name in ["client.json", "ca.pem"] {
+        let folder = Folder::new();
+        let mine = r#"{"client_id":"mine"}"#;
+        let file = folder.write(name, mine);
+        refused(&["op", "--client-dir", &folder.text("")], "was not written by `ciba op`");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), mine);
+    }
 }
 
 /// REQ-SEC-03

@@ -13,7 +13,7 @@ mod ticket;
 mod transmit;
 mod wait;
 
-pub(crate) use input::Answer;
+pub(crate) use input::{Answer, SaveOutcome};
 pub use input::{Input, Misuse, MisuseReason, Unanswered};
 pub use key::{KeyOperation, KeyPurpose, KeyTask, SigningTask};
 pub use key_set::KeySetRequest;

@@ -84,7 +84,8 @@ pub(crate) const EARLY_NOTIFICATIONS: usize = 4;
 /// How long a save may take if no prompt depends on it.
 // A store that hangs must not cost a login.
 pub(crate) const UNNEEDED_SAVE: Duration = Duration::from_secs(10);
-/// The delay before a failed save is retried while the flow cannot continue without it.
+/// The delay before a save is tried again after one that failed. A flow that does not need the save
+/// continues meanwhile.
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 /// How long a flow with tokens waits for the keys of the issuer.
 pub(crate) const KEYS_WINDOW: Duration = Duration::from_secs(120);

@@ -50,6 +50,9 @@ pub enum Failure {
     Unreachable(Unreachable),
     /// The caller gave up.
     Abandoned,
+    /// The store of the flow has a newer state, because another process has resumed the flow and
+    /// continues it ([`Save::superseded`](crate::machine::Save::superseded)). The result is there.
+    Superseded,
 }
 
 named! {
@@ -62,6 +65,7 @@ named! {
         Indeterminate = "indeterminate",
         Unreachable = "unreachable",
         Abandoned = "abandoned",
+        Superseded = "superseded",
     }
 }
 
@@ -79,6 +83,8 @@ impl Failure {
             Self::Refused(answer) => answer.is_passing(),
             // The same request would get the same answer.
             Self::Untrusted(_) | Self::ProviderMisbehaved(_) => false,
+            // It would prompt the person a second time while the other process waits for them.
+            Self::Superseded => false,
         }
     }
 
@@ -100,7 +106,7 @@ impl Failure {
             Self::ProviderMisbehaved(misbehaviour) => misbehaviour.answer.as_deref(),
             Self::Indeterminate(Indeterminacy { answer, .. }) => answer.as_deref(),
             Self::Unreachable(Unreachable { answer, .. }) => answer.as_deref(),
-            Self::Untrusted(_) | Self::Abandoned => None,
+            Self::Untrusted(_) | Self::Abandoned | Self::Superseded => None,
         }
     }
 }
@@ -136,6 +142,9 @@ impl fmt::Display for Failure {
             Self::Indeterminate(_) => f.write_str("the outcome of the authentication is unknown"),
             Self::Unreachable(_) => f.write_str("the provider could not be reached"),
             Self::Abandoned => f.write_str("the caller gave up waiting"),
+            Self::Superseded => f.write_str(
+                "another process has resumed this flow and continues it: its saved state is newer",
+            ),
         }
     }
 }
@@ -147,7 +156,11 @@ impl core::error::Error for Failure {
             Self::ProviderMisbehaved(misbehaviour) => Some(misbehaviour),
             Self::Indeterminate(reason) => Some(reason),
             Self::Unreachable(reason) => Some(reason),
-            Self::Denied(_) | Self::Expired(_) | Self::Refused(_) | Self::Abandoned => None,
+            Self::Denied(_)
+            | Self::Expired(_)
+            | Self::Refused(_)
+            | Self::Abandoned
+            | Self::Superseded => None,
         }
     }
 }

@@ -168,6 +168,7 @@ pub(crate) enum SavedFailure<'a> {
         key: Option<SavedKeyProblem<'a>>,
     },
     Abandoned,
+    Superseded,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
@@ -269,6 +270,7 @@ impl<'a> SavedFailure<'a> {
                 key: unreachable.key.as_deref().and_then(SavedKeyProblem::save),
             },
             Failure::Abandoned => Self::Abandoned,
+            Failure::Superseded => Self::Superseded,
         }
     }
 
@@ -311,6 +313,7 @@ impl<'a> SavedFailure<'a> {
                 })
             }
             Self::Abandoned => Failure::Abandoned,
+            Self::Superseded => Failure::Superseded,
         })
     }
 }

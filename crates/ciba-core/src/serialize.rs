@@ -273,8 +273,9 @@ mod tests {
             Box::new(ServerAnswer::new(endpoint, &response, Some(error), AT))
         };
         let lost = |lost, attempts| Failure::Indeterminate(Indeterminacy::new(lost, attempts));
-        let table: [(Failure, Value); 9] = [
+        let table: [(Failure, Value); 10] = [
             (Failure::Abandoned, json!({"failure": "abandoned"})),
+            (Failure::Superseded, json!({"failure": "superseded"})),
             (Failure::Expired(None), json!({"failure": "expired"})),
             (
                 Failure::Denied(answer(Endpoint::Token)),

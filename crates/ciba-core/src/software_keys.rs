@@ -237,7 +237,11 @@ impl SoftwareKey {
             return Err(KeyFileError::Malformed);
         }
         let jwk = jwk.trim_start_matches('\u{feff}');
-        let mut members = Object::parse(jwk.as_bytes()).map_err(|_| KeyFileError::Malformed)?;
+        let mut members =
+            Object::parse(jwk.as_bytes()).map_err(|_| match jwk.contains("-----BEGIN ") {
+                true => KeyFileError::Pem,
+                false => KeyFileError::Malformed,
+            })?;
         let not_text = |name| KeyFileError::Member { name, fault: KeyMemberFault::NotText };
         let mut text = |name| members.take_text(name).map_err(|_| not_text(name));
         let (key_id, named) = (text("kid")?, text("alg")?);
@@ -475,7 +479,12 @@ fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
     let blocks = || pem.split("-----BEGIN ").skip(1).filter_map(|block| block.split_once("-----"));
     // Files from `openssl ecparam` begin with `EC PARAMETERS`, and bundles with certificates.
     let private = blocks().find(|(label, _)| label.ends_with("PRIVATE KEY"));
-    let (label, rest) = private.or_else(|| blocks().next()).ok_or(KeyFileError::Malformed)?;
+    let (label, rest) = private.or_else(|| blocks().next()).ok_or_else(|| {
+        match pem.trim_start_matches('\u{feff}').trim_ascii_start().starts_with('{') {
+            true => KeyFileError::Jwk,
+            false => KeyFileError::Malformed,
+        }
+    })?;
     let (body, _) =
         rest.split_once(&format!("-----END {label}-----")).ok_or(KeyFileError::Malformed)?;
     // The older form of encryption keeps the label and adds a header (RFC 1421).

@@ -114,7 +114,15 @@ fn the_algorithm_is_derived_from_the_key() {
     let unmarked = jwk.expose().replace(r#""alg""#, r#""not-an-alg""#);
     assert_eq!(SoftwareKey::from_jwk(&unmarked).unwrap().algorithm(), Rs256);
     assert_eq!(SoftwareKey::from_pem(PUBLIC).unwrap_err(), KeyFileError::NotPrivate);
-    assert_eq!(SoftwareKey::from_jwk(P256_SEC1).unwrap_err(), KeyFileError::Malformed);
+    // The other form is named, and what reads it.
+    let pem = SoftwareKey::from_jwk(P256_SEC1).unwrap_err();
+    assert!(pem == KeyFileError::Pem && pem.to_string().contains("from_pem"), "{pem}");
+    let jwk = SoftwareKey::from_pem(&format!("\n{unmarked}")).unwrap_err();
+    assert!(jwk == KeyFileError::Jwk && jwk.to_string().contains("from_jwk"), "{jwk}");
+    for neither in ["", "key", "[]"] {
+        assert_eq!(SoftwareKey::from_jwk(neither).unwrap_err(), KeyFileError::Malformed);
+        assert_eq!(SoftwareKey::from_pem(neither).unwrap_err(), KeyFileError::Malformed);
+    }
 }
 
 #[test]

@@ -2,17 +2,17 @@
 //! `cargo run --example authenticate -- ISSUER CLIENT_ID LOGIN_HINT`, with a private key (a JWK or
 //! PEM) in the file that `CLIENT_KEY` names.
 
-use std::{env, error::Error, fs};
+use std::{env, fs, io};
 
-use ciba_reqwest::{AuthRequest, Client, SoftwareKey};
+use ciba_reqwest::{AuthRequest, Client, Report, SoftwareKey};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Report> {
     let mut arguments = env::args().skip(1);
     let (Some(issuer), Some(client_id), Some(hint)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("usage: authenticate ISSUER CLIENT_ID LOGIN_HINT".into());
+        return Err(io::Error::other("usage: authenticate ISSUER CLIENT_ID LOGIN_HINT").into());
     };
 
     // Once per process: the provider, and who we are there.

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, path::Path, pin::Pin, sync::Arc};
 
-use ciba_core::{AuthRequest, Authentication, Event, SoftwareKey};
+use ciba_core::{AuthRequest, Authentication, Event, Failure, SoftwareKey};
 use ciba_std::{
     Adapter, ClientBase, ClientBuilder, Connect, ConnectError, Driving, Parts, SavedFlow, Setup,
 };
@@ -55,7 +55,7 @@ impl Client {
         request: impl Into<AuthRequest>,
     ) -> Result<Box<Authentication>, AuthenticateError> {
         let flow = self.driver().start(request.into())?;
-        self.finish(&self.share(flow)).await
+        self.finish(&self.share(flow)?).await
     }
 
     /// Resumes a saved flow and waits for the result. Later states are saved by the client's saver,
@@ -66,7 +66,7 @@ impl Client {
     /// [`AuthenticateError`], [`AuthenticateError::Resume`] if the snapshot cannot be resumed.
     pub async fn resume(&self, snapshot: &[u8]) -> Result<Box<Authentication>, AuthenticateError> {
         let flow = self.driver().resume(snapshot)?;
-        self.finish(&self.share(flow)).await
+        self.finish(&self.share(flow)?).await
     }
 
     /// Resumes the flow that [`FileSaver::open`](crate::FileSaver::open) found in a file and waits
@@ -74,8 +74,9 @@ impl Client {
     ///
     /// The file is removed when the flow is over: the result is returned once, and a program that
     /// resumes whatever it finds does not take an old result for a new one. The file stays if it
-    /// cannot be removed, or if the flow keeps its tokens to be resumed
-    /// later (`SharedFlow::keeps_tokens`).
+    /// cannot be removed, if the flow keeps its tokens to be resumed later
+    /// (`SharedFlow::keeps_tokens`), or if another process continues it
+    /// ([`Failure::Superseded`](crate::Failure::Superseded)).
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ impl Client {
         self.driver().drive(&flow, &mut |event: &Event| self.event(event)).await?;
         let keeps_tokens = flow.keeps_tokens();
         let result = flow.finish().map_err(AuthenticateError::Failed);
-        if !keeps_tokens {
+        if !keeps_tokens && !matches!(result, Err(AuthenticateError::Failed(Failure::Superseded))) {
             // The result must not be lost to a file that cannot be removed.
             let _removed = tokio::task::spawn_blocking(move || file.remove()).await;
         }

@@ -18,7 +18,10 @@ use ciba_core::{
 
 #[cfg(feature = "rustls")]
 use crate::ClientCertificate;
-use crate::{Adapter, Attachment, DriverBuilder, Driving, SharedFlow, driver::Kit};
+use crate::{
+    Adapter, Attachment, AuthenticateError, DriverBuilder, Driving, SaverError, SharedFlow,
+    driver::Kit,
+};
 
 pub use builder::ClientBuilder;
 pub use connect_error::{ConnectError, Origin};
@@ -106,7 +109,7 @@ struct EachFlow<A: Adapter> {
 }
 
 /// Makes a saver for a flow.
-type NewSaver<A> = Arc<dyn Fn() -> Saver<A> + Send + Sync>;
+type NewSaver<A> = Arc<dyn Fn() -> Result<Saver<A>, SaverError> + Send + Sync>;
 type Saver<A> = Box<<<A as Adapter>::Attachment as Attachment>::Saver>;
 /// Sees the events of a flow.
 type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -126,9 +129,12 @@ impl<A: Connect> ClientBase<A> {
     }
 
     /// Returns the same client with other savers, for example those of one user session. `new`
-    /// makes the saver of each flow.
+    /// makes the saver of each flow, as for [`ClientBuilder::saver`].
     #[must_use]
-    pub fn saving(&self, new: impl Fn() -> Saver<A> + Send + Sync + 'static) -> A::Client {
+    pub fn saving(
+        &self,
+        new: impl Fn() -> Result<Saver<A>, SaverError> + Send + Sync + 'static,
+    ) -> A::Client {
         let flows = EachFlow { saver: Some(Arc::new(new)), ..self.flows.clone() };
         Self { driver: self.driver.clone(), flows }.into()
     }
@@ -139,12 +145,15 @@ impl<A: Connect> ClientBase<A> {
     }
 
     /// Shares a flow, with a saver if flows are saved.
-    #[must_use]
-    pub fn share(&self, flow: Flow) -> SharedFlow<A::Attachment> {
-        match &self.flows.saver {
-            Some(new) => SharedFlow::with_saver(flow, new()),
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError::Saver`] if its saver could not be made.
+    pub fn share(&self, flow: Flow) -> Result<SharedFlow<A::Attachment>, AuthenticateError> {
+        Ok(match &self.flows.saver {
+            Some(new) => SharedFlow::with_saver(flow, new().map_err(AuthenticateError::Saver)?),
             None => SharedFlow::new(flow),
-        }
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use ciba_core::{
 };
 
 use crate::{
-    Adapter, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Watch,
+    Adapter, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Superseded, Watch,
     routing::Registration,
 };
 
@@ -162,6 +162,8 @@ impl<'a, A: Adapter> Drive<'a, A> {
         let is_needed = saving.is_needed();
         match saving.finish(outcome) {
             Ok(()) => Ok(()),
+            // The flow ends with it.
+            Err(error) if Superseded::is_in(&error) => Ok(()),
             Err(error) if is_needed => Err(DriveError::Save(error)),
             Err(error) => {
                 watch.save_failed(&error);

@@ -13,6 +13,9 @@ use ciba_core::{
 
 use crate::EntropyError;
 
+/// Why a saver could not be made: any error of a store.
+pub type SaverError = Box<dyn Error + Send + Sync>;
+
 /// Why a drive ended before its flow was over. The flow is intact: remove the cause and drive it
 /// again, or cancel it.
 #[derive(Debug)]
@@ -79,6 +82,8 @@ pub enum AuthenticateError {
     Request(RequestError),
     /// The saved flow cannot be resumed. Nothing was sent.
     Resume(ResumeError),
+    /// The saver of the flow could not be made. Nothing was sent.
+    Saver(SaverError),
     /// The flow ended without an authentication.
     Failed(Failure),
     /// The flow could not be driven to its end.
@@ -90,6 +95,7 @@ impl fmt::Display for AuthenticateError {
         f.write_str(match self {
             Self::Request(_) => "the request cannot be sent",
             Self::Resume(_) => "the saved flow cannot be resumed",
+            Self::Saver(_) => "the flow cannot be saved",
             Self::Failed(_) => "the person was not authenticated",
             Self::Drive(_) => "the authentication could not be driven to its end",
         })
@@ -101,6 +107,7 @@ impl Error for AuthenticateError {
         match self {
             Self::Request(error) => Some(error),
             Self::Resume(error) => Some(error),
+            Self::Saver(error) => Some(&**error),
             Self::Failed(error) => Some(error),
             Self::Drive(error) => Some(error),
         }

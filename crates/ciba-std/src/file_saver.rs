@@ -12,7 +12,7 @@ use std::{
 
 use ciba_core::{Snapshot, json::JsonObject};
 
-use crate::files;
+use crate::{Superseded, files};
 
 /// Saves the state of one flow in a file, so that the flow survives a crash and a restart.
 ///
@@ -151,8 +151,8 @@ impl FileSaver {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AlreadyExists`] if the file holds a state of the same or a higher revision;
-    /// the file is unchanged. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). After any
+    /// [`Superseded`] if the file holds a state of the same or a higher revision; the file is
+    /// unchanged. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). After any
     /// other error of the operating system, the file holds the old state or the new one.
     pub fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         let mut held = self.held();
@@ -160,7 +160,11 @@ impl FileSaver {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
         }
         if held.revision >= Some(snapshot.revision()) {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a newer state was saved"));
+            return Err(Superseded.into());
+        }
+        // Another saver can have replaced the file only where the file system has no locks.
+        if replaced(&held.file, self.path())?.is_some_and(|found| found >= snapshot.revision()) {
+            return Err(Superseded.into());
         }
         let (temporary, mut file) = temporary(self.path())?;
         let written = [held.before.as_bytes(), FLOW.as_bytes(), snapshot.as_bytes(), b"}\n"]
@@ -180,13 +184,19 @@ impl FileSaver {
     }
 
     /// Removes the file and its secrets. Call it once the flow is over and its result is stored.
-    /// Waits for a save in progress; later saves are refused.
+    /// Waits for a save in progress; later saves are refused. A file that another process has put
+    /// there stays.
     ///
     /// # Errors
     ///
     /// The error of the operating system. A file that does not exist any more is not an error.
     pub fn remove(&self) -> io::Result<()> {
-        self.held().is_removed = true;
+        let mut held = self.held();
+        held.is_removed = true;
+        // Without a lock on the file, another process may have put its own there.
+        if replaced(&held.file, self.path())?.is_some() {
+            return Ok(());
+        }
         match fs::remove_file(self.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.and_then(|()| sync_directory(self.path())),
@@ -288,6 +298,22 @@ impl fmt::Debug for SavedFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SavedFlow").field("saver", &self.saver).finish_non_exhaustive()
     }
+}
+
+/// Returns the revision of the flow in the file at this path, if it is another file than the held
+/// one and holds a flow.
+fn replaced(held: &File, path: &Path) -> io::Result<Option<u64>> {
+    if is_at(held, path)? {
+        return Ok(None);
+    }
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let found = files::take(&file, MOST_BYTES)?.and_then(|bytes| parts(&bytes));
+    let flow = found.and_then(|(_, flow, _)| JsonObject::from_json(&flow).ok());
+    Ok(flow.and_then(|flow| flow.get("revision").ok().flatten()))
 }
 
 /// Splits the file into the text before the snapshot, the snapshot, and the notes.

@@ -15,7 +15,7 @@ use ciba_core::{
     prompts::PromptRefused,
 };
 
-use crate::{Clock, PromptGuard, Prompting};
+use crate::{Clock, PromptGuard, Prompting, Superseded};
 
 /// What an adapter keeps beside a flow that it shares: its saver, and the means to wake the tasks
 /// or threads that wait for the flow.
@@ -313,9 +313,13 @@ impl<'a, T: Attachment> Saving<'a, T> {
     /// The given error.
     pub fn finish(self, outcome: io::Result<()>) -> io::Result<()> {
         let Self { save, now, ended } = self;
-        let input = if outcome.is_ok() { save.saved() } else { save.failed() };
+        let input = match &outcome {
+            Ok(()) => save.saved(),
+            Err(error) if Superseded::is_in(error) => save.superseded(),
+            Err(_) => save.failed(),
+        };
         // The flow asked for this save, so it has nothing to refuse.
-        ended.flow.look(|flow| flow.handle(input, now).ok());
+        ended.flow.step(|flow| flow.handle(input, now).ok());
         outcome
     }
 }

@@ -18,7 +18,9 @@ mod gate;
 mod kept;
 mod keys;
 mod prompts;
+mod report;
 mod routing;
+mod superseded;
 #[cfg(feature = "rustls")]
 mod tls;
 mod watch;
@@ -36,7 +38,7 @@ pub use clock::{Clock, SystemClock};
 pub use drive::{Drive, Outgoing, Signing, Step};
 pub use driver::{DriverBase, DriverBuilder, Driving};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
-pub use error::{AuthenticateError, DiscoverError, DriveError, Unverified};
+pub use error::{AuthenticateError, DiscoverError, DriveError, SaverError, Unverified};
 pub use exchange::{CONNECT_TIMEOUT, ExchangeBegun, LineState, Lines, Terms, USER_AGENT, answer};
 pub use file_saver::{FileSaver, FileSaverError, SavedFlow};
 pub use flow::{Attachment, LockedFlow, Saving, SharedFlow};
@@ -44,7 +46,9 @@ pub use gate::{Gate, Withheld};
 pub use kept::{KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 pub use keys::{KeyStep, Keys};
 pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};
+pub use report::Report;
 pub use routing::{Delivery, INBOX_CAPACITY, ReplyStep, Routed, Routing};
+pub use superseded::Superseded;
 #[cfg(feature = "rustls")]
 pub use tls::{CaError, read_authorities, tls_cause};
 pub use watch::{SignerError, Watch, on_event};

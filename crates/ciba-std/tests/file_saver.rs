@@ -7,7 +7,7 @@ use std::{
 };
 
 use ciba_core::json::JsonObject;
-use ciba_std::{FileSaver, FileSaverError};
+use ciba_std::{FileSaver, FileSaverError, Superseded};
 use ciba_test_op::store_cases;
 
 /// A path of its own in the directory for temporary files; whatever is there goes away.
@@ -160,4 +160,31 @@ fn only_its_owner_can_read_it_and_a_link_or_an_exposed_file_is_refused() {
         let opened = FileSaver::open(&place.0);
         assert!(matches!(opened, Err(FileSaverError::Exposed(mode)) if mode == exposed));
     }
+}
+
+/// On a file system without locks, another process may have taken the flow over.
+#[test]
+fn a_file_that_another_process_replaced_with_a_newer_state_is_left_alone() {
+    let place = Place::new("replaced");
+    let saver = place.create();
+    let states = store_cases();
+    let mut states: Vec<_> = states.iter().map(|case| case.snapshot()).collect();
+    states.sort_by_key(|state| state.revision());
+    states.dedup_by_key(|state| state.revision());
+    saver.save(states[0]).expect("it is the first");
+    let replace = |state: &str| {
+        let temporary = place.0.with_extension("other");
+        fs::write(&temporary, format!(r#"{{"flow":{state}}}"#)).expect("it can be written");
+        fs::rename(&temporary, &place.0).expect("it can be replaced");
+    };
+    replace(std::str::from_utf8(states[2].as_bytes()).expect("JSON"));
+    let there = place.text();
+    for state in &states[1..3] {
+        let refused = saver.save(state).expect_err("the other state is newer");
+        assert!(Superseded::is_in(&refused), "{refused}");
+        assert_eq!(place.text(), there);
+    }
+    let another = saver.clone();
+    another.remove().expect("nothing is there that is ours");
+    assert_eq!(place.text(), there);
 }

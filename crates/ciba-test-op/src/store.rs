@@ -7,6 +7,7 @@ use ciba_core::{
     ProviderMetadata, Snapshot, Timestamp,
     http::{Response, Url},
 };
+use ciba_std::Superseded;
 
 use crate::backend;
 
@@ -27,8 +28,9 @@ pub struct StoreCase {
 /// Returns saves of one flow, to be tried in this order on an empty store.
 ///
 /// The drivers' `Saver` must write a state only if it is newer than the stored one, by
-/// [`Snapshot::revision`]. Otherwise it must change nothing and return an error. If a store lets an
-/// older state win, a user may be prompted twice after the next restart.
+/// [`Snapshot::revision`]. Otherwise it must change nothing and return
+/// [`Superseded`](ciba_std::Superseded). If a store lets an older state win, a user may be prompted
+/// twice after the next restart.
 ///
 /// ```
 /// # use std::io;
@@ -37,7 +39,7 @@ pub struct StoreCase {
 /// # impl MyStore {
 /// #     fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
 /// #         if self.0.as_ref().is_some_and(|(revision, _)| *revision >= snapshot.revision()) {
-/// #             return Err(io::Error::other("the stored state is newer"));
+/// #             return Err(ciba_std::Superseded.into());
 /// #         }
 /// #         self.0 = Some((snapshot.revision(), snapshot.as_bytes().to_vec()));
 /// #         Ok(())
@@ -93,6 +95,9 @@ impl StoreCase {
         match (saved, self.is_newer) {
             (Err(_), true) => return Err(StoreFault::RefusedNewer),
             (Ok(()), false) => return Err(StoreFault::TookOlder),
+            (Err(error), false) if !Superseded::is_in(error) => {
+                return Err(StoreFault::NotSuperseded);
+            }
             (Ok(()), true) | (Err(_), false) => {}
         }
         let resumed = |bytes: &[u8]| {
@@ -125,6 +130,9 @@ pub enum StoreFault {
     RefusedNewer,
     /// The store reported success for a state that is not newer than the stored one.
     TookOlder,
+    /// The store refused a state that is not newer with another error than
+    /// [`Superseded`](ciba_std::Superseded), so that a second process with the same flow goes on.
+    NotSuperseded,
     /// The store does not contain the newest state that it accepted, or contains it changed.
     Changed,
 }
@@ -135,6 +143,9 @@ impl fmt::Display for StoreFault {
             Self::RefusedNewer => "the store refused a state that is newer than the stored one",
             Self::TookOlder => {
                 "the store reported success for a state that is not newer than the stored one"
+            }
+            Self::NotSuperseded => {
+                "the store refused a state that is not newer with another error than `Superseded`"
             }
             Self::Changed => "the store does not contain the newest state that it accepted",
         })
@@ -219,7 +230,7 @@ mod tests {
 
     fn right(held: &mut Option<(u64, Vec<u8>)>, snapshot: &Snapshot) -> io::Result<()> {
         if !is_newer(held, snapshot) {
-            return Err(io::Error::other("the stored state is newer"));
+            return Err(Superseded.into());
         }
         keep(held, snapshot);
         Ok(())
@@ -242,8 +253,10 @@ mod tests {
             said
         };
         let deaf: Rule = |held, snapshot| match held {
-            Some(_) => Err(io::Error::other("there is one")),
-            None => right(held, snapshot),
+            Some((revision, _)) if *revision < snapshot.revision() => {
+                Err(io::Error::other("there is one"))
+            }
+            _ => right(held, snapshot),
         };
         let forgetful: Rule = |held, snapshot| {
             right(held, snapshot)?;
@@ -255,7 +268,11 @@ mod tests {
             held.iter_mut().for_each(|(_, bytes)| bytes.truncate(10_000));
             Ok(())
         };
+        let curt: Rule = |held, snapshot| {
+            right(held, snapshot).map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))
+        };
         for (rule, fault) in [
+            (curt, StoreFault::NotSuperseded),
             (careless, StoreFault::TookOlder),
             (silent, StoreFault::TookOlder),
             (angry, StoreFault::Changed),

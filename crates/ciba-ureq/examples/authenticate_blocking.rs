@@ -2,16 +2,18 @@
 //! `cargo run --example authenticate_blocking -- ISSUER CLIENT_ID LOGIN_HINT`, with a private key
 //! (a JWK or PEM) in the file that `CLIENT_KEY` names.
 
-use std::{env, error::Error, fs};
+use std::{env, fs, io};
 
-use ciba_ureq::{AuthRequest, Client, SoftwareKey};
+use ciba_ureq::{AuthRequest, Client, Report, SoftwareKey};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Report> {
     let mut arguments = env::args().skip(1);
     let (Some(issuer), Some(client_id), Some(hint)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("usage: authenticate_blocking ISSUER CLIENT_ID LOGIN_HINT".into());
+        return Err(
+            io::Error::other("usage: authenticate_blocking ISSUER CLIENT_ID LOGIN_HINT").into()
+        );
     };
 
     // Once per process: the provider, and who we are there.

@@ -46,7 +46,8 @@ pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
     AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
     DriverBuilder, EntropyError, EntropySource, FileSaver, GUARD_CAPACITY, Keys, Origin,
-    PromptGuard, SignerError, SystemClock, SystemEntropy, Watch, on_event,
+    PromptGuard, Report, SaverError, SignerError, Superseded, SystemClock, SystemEntropy, Watch,
+    on_event,
 };
 pub use ureq;
 

@@ -20,8 +20,9 @@ pub trait Saver: Send + Sync {
     /// is taken, and a notification is acknowledged, only after that. The state holds secrets.
     ///
     /// Write it only if the store holds no state of this flow yet, or one with a lower
-    /// [revision](Snapshot::revision). Otherwise change nothing and return an error: another
-    /// process continues this flow.
+    /// [revision](Snapshot::revision). Otherwise change nothing and return
+    /// [`Superseded`](crate::Superseded): another process continues this flow, and this one ends
+    /// with [`Failure::Superseded`](crate::Failure::Superseded).
     ///
     /// Saves of one flow are requested one after the other, never two at once, from the thread of
     /// the drive or of a notification. The drive waits for a save without a limit, so a save that

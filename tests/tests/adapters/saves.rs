@@ -3,16 +3,18 @@
 use std::{
     io,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use ciba_core::{Failure, KeyOperation, Snapshot, Stage};
+use ciba_core::{Failure, Flow, KeyOperation, Snapshot, Stage};
+use ciba_std::Superseded;
 use ciba_tests::adapters::{Driver, Saver, Signer, Watch, each};
 use ciba_ureq::{DriveError, SignerError};
 
 use crate::{
+    START,
     client::{ACKNOWLEDGED, DENIED, Jumping, PENDING, config},
     flow, key_jwt,
     support::{Server, answer},
@@ -94,10 +96,10 @@ fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
                     continue;
                 }
             }
-            // Every later step retries.
+            // Later steps retry, but not those of the same instant.
             let expected = match (fails_at, is_mended) {
                 (3..=7, true) => 1..=1,
-                (3..=7, false) => 8 - fails_at..=usize::MAX,
+                (3..=7, false) => 1..=usize::min(4, 8 - fails_at),
                 _ => 0..=0,
             };
             assert!(expected.contains(&told.0), "{fails_at} {is_mended}: {}", told.0);
@@ -109,5 +111,56 @@ fn a_save_that_fails_stops_before_the_prompt_and_loses_nothing_after_it() {
                 .collect();
             assert_eq!(paths, ["/authenticate", "/keys", "/token", "/keys", "/token"]);
         }
+    });
+}
+
+/// Accepts newer states only, and keeps them all.
+#[derive(Clone, Default)]
+struct Checked(Arc<Mutex<Vec<Snapshot>>>);
+
+impl Saver for Checked {
+    fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let mut states = self.0.lock().unwrap();
+        if states.last().is_some_and(|last| last.revision() >= snapshot.revision()) {
+            return Err(Superseded.into());
+        }
+        states.push(snapshot.clone());
+        Ok(())
+    }
+}
+
+/// Ruling 44: of two processes that resume the same state, the one that saves second ends. It sends
+/// nothing, tries the store once, and does not count as a process with a broken store.
+///
+/// REQ-AREQ-30a
+#[test]
+fn a_flow_that_another_process_has_resumed_ends_without_a_request() {
+    each(|adapter| {
+        let (pending, denied) = (answer(400, "", PENDING), answer(400, "", DENIED));
+        let keys = || answer(500, "", "");
+        let acts = [answer(200, "", ACKNOWLEDGED), keys(), pending, keys(), denied];
+        let server = Server::start(acts);
+        let config = config(&server.url(""), key_jwt());
+        let store = Checked::default();
+        let driver =
+            || Driver::new(&config, adapter.http()).with_clock(Jumping::new()).with_signer(Kms);
+        driver().drive(&adapter.saved_flow(flow(&config), store.clone()), &mut ()).unwrap();
+        let states = store.0.lock().unwrap().clone();
+        assert!(states.len() >= 6, "{states:?}");
+        let connections = server.connections();
+        let mut ends = Vec::new();
+        for state in &states {
+            let resumed =
+                || Flow::resume(Arc::clone(&config), state.as_bytes(), START).expect("it resumes");
+            let store = Checked(Arc::new(Mutex::new(vec![resumed().snapshot()])));
+            let (flow, mut told) = (adapter.saved_flow(resumed(), store.clone()), Told::default());
+            driver().drive(&flow, &mut told).unwrap();
+            assert_eq!((server.connections(), told.0), (connections, 0), "{state:?}");
+            assert_eq!(store.0.lock().unwrap().len(), 1, "nothing replaces the other's state");
+            ends.push(flow.finish().unwrap_err());
+        }
+        let end = ends.pop().expect("the last state is the end");
+        assert!(matches!(end, Failure::Denied(_)), "what the provider said stays: {end:?}");
+        assert!(ends.iter().all(|end| *end == Failure::Superseded), "{ends:?}");
     });
 }

@@ -10,7 +10,7 @@ use std::{
 
 use ciba_core::{
     ClientSecret, DeliveryMode, Profile, SoftwareKey, config::AuthMethod, jose::JwsAlgorithm,
-    providers::idura,
+    json::JsonObject, providers::idura,
 };
 use ciba_test_op::{Client, ClientAuthentication, ClientCertificate, Personality, RunningServer};
 use serde_json::json;
@@ -186,6 +186,7 @@ impl Ready {
             _ => None,
         };
         let mut client = json!({
+            "software_id": SOFTWARE,
             "issuer": server.issuer(),
             "client_id": self.id,
             "token_endpoint_auth_method": self.auth.name(),
@@ -240,7 +241,7 @@ impl Ready {
                 set(member, json!(name));
             }
         }
-        let path = folder.file("client.json");
+        let path = folder.file(CLIENT);
         fs::write(&path, format!("{client:#}\n")).map_err(|error| unwritable(&path, &error))
     }
 
@@ -341,6 +342,9 @@ fn no_certificate() -> Stop {
     Stop::bug("a certificate could not be made")
 }
 
+/// The `software_id` of a client that this command has written. Only such a client is replaced.
+const SOFTWARE: &str = "ciba op";
+const CLIENT: &str = "client.json";
 const KEY: &str = "key.jwk";
 const SECRET: &str = "secret";
 const CA: &str = "ca.pem";
@@ -378,7 +382,30 @@ impl ClientFolder {
                 reason(&error)
             ))
         })?;
-        Ok(Self { path, temporary })
+        let folder = Self { path, temporary };
+        folder.is_replaceable()?;
+        Ok(folder)
+    }
+
+    /// Refuses a directory with a client that is not one of an earlier run, whose files would be
+    /// replaced.
+    fn is_replaceable(&self) -> Result<(), Stop> {
+        let path = self.file(CLIENT);
+        let names = [CLIENT, CA, CERTIFICATE, CERTIFICATE_KEY, ENDPOINT, ENDPOINT_KEY];
+        let Some(first) = names.into_iter().find(|name| self.file(name).exists()) else {
+            return Ok(());
+        };
+        let written = fs::read_to_string(&path).ok();
+        let members = written.and_then(|text| JsonObject::from_json(&text).ok());
+        let software: Option<String> =
+            members.and_then(|members| members.get("software_id").ok().flatten());
+        match software.as_deref() {
+            Some(SOFTWARE) => Ok(()),
+            _ => Err(Stop::usage(format!(
+                "the file {} was not written by `ciba op` and would be replaced: move it, or use another --client-dir",
+                self.file(first).display()
+            ))),
+        }
     }
 
     fn file(&self, name: &str) -> PathBuf {

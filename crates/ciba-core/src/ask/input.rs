@@ -31,8 +31,9 @@ impl fmt::Debug for Input {
             Answer::KeyInterrupted => "key interrupted",
             Answer::Keys(_) => "keys",
             Answer::KeysLater(_) => "keys later",
-            Answer::Saved(true) => "saved",
-            Answer::Saved(false) => "not saved",
+            Answer::Saved(SaveOutcome::Saved) => "saved",
+            Answer::Saved(SaveOutcome::Failed) => "not saved",
+            Answer::Saved(SaveOutcome::Superseded) => "superseded",
             Answer::KeysUnavailable(why) => return write!(f, "Input(keys unavailable, {why:?})"),
         };
         write!(f, "Input({kind})")
@@ -50,8 +51,18 @@ pub(crate) enum Answer {
     Keys(KeySet),
     KeysLater(Timestamp),
     KeysUnavailable(ExchangeProblem),
-    /// Whether the store saved the state.
-    Saved(bool),
+    Saved(SaveOutcome),
+}
+
+/// The outcome of a save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SaveOutcome {
+    /// The state is durable.
+    Saved,
+    /// The state could not be saved, or this is unknown.
+    Failed,
+    /// The store has a state of the flow that this process has not written.
+    Superseded,
 }
 
 /// Whether a request was sent, and why there is no response.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{
-    input::{Answer, Input},
+    input::{Answer, Input, SaveOutcome},
     ticket::Ticket,
 };
 use crate::snapshot::Snapshot;
@@ -55,11 +55,22 @@ impl Save {
 
     /// Answers that the state is durable.
     pub fn saved(self) -> Input {
-        Input { ticket: self.ticket, answer: Answer::Saved(true) }
+        Input { ticket: self.ticket, answer: Answer::Saved(SaveOutcome::Saved) }
     }
 
     /// Answers that the state could not be saved, or that this is unknown.
     pub fn failed(self) -> Input {
-        Input { ticket: self.ticket, answer: Answer::Saved(false) }
+        Input { ticket: self.ticket, answer: Answer::Saved(SaveOutcome::Failed) }
+    }
+
+    /// Answers that the store already has a state of this flow with the same or a higher
+    /// [revision](Snapshot::revision): another process has resumed the flow and continues it.
+    ///
+    /// The flow makes no further request, requests no further save and ends with
+    /// [`Failure::Superseded`](crate::Failure::Superseded). A request that has begun is waited for,
+    /// because its answer may contain the only copy of the tokens, and tokens that the flow holds
+    /// are still verified and returned. Notifications are answered with 503.
+    pub fn superseded(self) -> Input {
+        Input { ticket: self.ticket, answer: Answer::Saved(SaveOutcome::Superseded) }
     }
 }

@@ -67,6 +67,9 @@ pub enum WaitReason {
     ///
     /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
     Interval,
+    /// The next token request would be due at or after the deadline, so none is made, and the flow
+    /// ends at this instant unless a notification arrives.
+    Deadline,
     /// The provider answered `slow_down`, so the interval became longer ([CIBA Core 11]).
     ///
     /// [CIBA Core 11]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.11
@@ -86,6 +89,7 @@ named! {
     impl WaitReason {
         InFlight = "in_flight",
         Interval = "interval",
+        Deadline = "deadline",
         SlowDown = "slow_down",
         Notification = "notification",
         Adrift = "adrift",

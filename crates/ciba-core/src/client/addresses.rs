@@ -51,7 +51,11 @@ impl ClientConfigBuilder {
 
 #[cfg(test)]
 mod tests {
-    use alloc::{format, string::ToString as _, vec};
+    use alloc::{
+        format,
+        string::{String, ToString as _},
+        vec,
+    };
 
     use serde_json::{Value, json};
 
@@ -79,17 +83,18 @@ mod tests {
         builder_from(ProviderMetadata::from_json(&issuer, document.to_string().as_bytes()).unwrap())
     }
 
-    fn findings(builder: ClientConfigBuilder) -> Vec<&'static str> {
-        builder
-            .build()
-            .map_or_else(|errors| errors.iter().map(ConfigError::member).collect(), |_| vec![])
+    fn findings(builder: ClientConfigBuilder) -> Vec<String> {
+        builder.build().map_or_else(
+            |errors| errors.iter().map(|error| error.member().to_string()).collect(),
+            |_| vec![],
+        )
     }
 
     /// REQ-SEC-10
     #[test]
     fn metadata_cannot_name_an_internal_address_unless_allowed() {
         const ISSUER: &str = "https://op.example";
-        assert_eq!(findings(builder(ISSUER, &document(ISSUER))), Vec::<&str>::new());
+        assert_eq!(findings(builder(ISSUER, &document(ISSUER))), Vec::<String>::new());
         for host in
             ["169.254.169.254", "10.1.2.3", "127.0.0.1:8080", "[fd00:ec2::254]", "localhost"]
         {
@@ -99,7 +104,7 @@ mod tests {
                 assert_eq!(findings(builder(ISSUER, &document)), [member], "{host}");
                 let allowed = builder(ISSUER, &document)
                     .dangerously_ignore_metadata(MetadataRule::InternalAddress);
-                assert_eq!(findings(allowed), Vec::<&str>::new(), "{host}");
+                assert_eq!(findings(allowed), Vec::<String>::new(), "{host}");
             }
             let mut document = document(ISSUER);
             document["mtls_endpoint_aliases"] =
@@ -116,7 +121,7 @@ mod tests {
         {
             assert_eq!(
                 findings(builder(issuer, &document(issuer))),
-                Vec::<&str>::new(),
+                Vec::<String>::new(),
                 "{issuer}"
             );
         }
@@ -125,6 +130,6 @@ mod tests {
         assert_eq!(findings(builder("https://10.1.2.3", &elsewhere)), ["jwks_uri"]);
         let pinned = builder("https://10.1.2.3", &elsewhere)
             .jwks_uri(Url::parse("https://10.1.2.4/jwks").unwrap());
-        assert_eq!(findings(pinned), Vec::<&str>::new());
+        assert_eq!(findings(pinned), Vec::<String>::new());
     }
 }

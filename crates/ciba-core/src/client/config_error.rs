@@ -4,6 +4,8 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+use crate::text::plain;
+
 /// An error in a configuration. It was found before anything was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,6 +37,12 @@ pub enum ConfigError {
     /// No cryptography backend is compiled in, and none was set with
     /// [`ClientConfigBuilder::verifier`](crate::ClientConfigBuilder::verifier).
     NoCryptography,
+    /// A configuration file has a member that is not known. It may be misspelt, and the option that
+    /// it should set would not apply.
+    Unknown {
+        /// The name of the member.
+        member: String,
+    },
     /// A value cannot be used.
     Invalid {
         /// The member of the client metadata, or the option.
@@ -47,12 +55,13 @@ pub enum ConfigError {
 impl ConfigError {
     /// Returns the member or option that is wrong.
     #[must_use]
-    pub const fn member(&self) -> &'static str {
+    pub fn member(&self) -> &str {
         match self {
             Self::Missing { member }
             | Self::NotListed { member, .. }
             | Self::Profile { member, .. }
             | Self::Invalid { member, .. } => member,
+            Self::Unknown { member } => member,
             Self::NoCryptography => "verifier",
         }
     }
@@ -72,6 +81,9 @@ impl fmt::Display for ConfigError {
                 "no cryptography backend: enable the feature `aws-lc-rs` or `rustcrypto` (with `rustcrypto-rsa` for RS256) of \
                  ciba-core, ciba-reqwest or ciba-ureq, or give the configuration a verifier",
             ),
+            Self::Unknown { member } => {
+                write!(f, "the member {} is not known; it may be misspelt", plain(member))
+            }
             Self::Invalid { member, reason } => write!(f, "{member} cannot be used: {reason}"),
         }
     }

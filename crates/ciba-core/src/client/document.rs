@@ -1,7 +1,13 @@
 //! A registration document: what a provider returned when the client was registered (OIDC
 //! Registration 3.2, RFC 7591 section 3.2.1).
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+mod members;
+
+use alloc::{
+    string::{String, ToString as _},
+    sync::Arc,
+    vec::Vec,
+};
 use core::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -27,7 +33,8 @@ use crate::{
 /// ([OIDC Registration 3.2](https://openid.net/specs/openid-connect-registration-1_0.html#RegistrationResponse)).
 ///
 /// In addition to the registered members, such a file can name the provider with `issuer`. Members
-/// that this client does not use are ignored. `Debug` shows only the names of the members.
+/// that this client does not use are ignored, as a registration response may contain any; for a
+/// configuration file, see [`Self::check_members`]. `Debug` shows only the names of the members.
 ///
 /// ```
 /// # use ciba_core::config::Registration;
@@ -114,6 +121,28 @@ impl Registration {
     #[must_use]
     pub const fn members(&self) -> &JsonObject {
         &self.members
+    }
+
+    /// Checks that every member is one that this client uses, a registered one that has no effect
+    /// here, or one whose name begins with `x_`, which is free for other programs.
+    ///
+    /// For configuration files: a member that is misspelt and ignored would be an option that does
+    /// not apply.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConfigErrors`] with every [unknown](ConfigError::Unknown) member.
+    pub fn check_members(&self) -> Result<(), ConfigErrors> {
+        let unknown: Vec<ConfigError> = self
+            .members
+            .iter()
+            .filter(|(name, _)| !members::is_known(name))
+            .map(|(name, _)| ConfigError::Unknown { member: name.to_string() })
+            .collect();
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(ConfigErrors::new(unknown)),
+        }
     }
 
     /// Returns the registered algorithm of the client's private key: that of assertions or, without
@@ -341,6 +370,20 @@ mod tests {
     fn read(json: &str, credentials: &Credentials) -> Result<ClientConfigBuilder, ConfigErrors> {
         let registration = Registration::from_json(json)?;
         registration.configure(empty(), credentials, LoopbackHttp::Refused)
+    }
+
+    #[test]
+    fn every_member_that_is_read_is_known() {
+        let subjects = SUBJECTS.map(|subject| subject(String::new()).member());
+        let read = SWITCHES.map(|(name, _)| name).into_iter().chain(subjects);
+        let named = [METHOD, ASSERTION_ALG, NOTIFICATION_ENDPOINT, REQUEST_ALG];
+        for name in read.chain(named).chain(["jwks", "default_max_age", "client_secret", "x_mine"])
+        {
+            assert!(members::is_known(name), "{name}");
+        }
+        for name in ["", "x", "keyfile", "client_Id", "require_auth_tme"] {
+            assert!(!members::is_known(name), "{name}");
+        }
     }
 
     /// REQ-META-01a

@@ -87,10 +87,12 @@ impl ClientConfigBuilder {
     /// Removes findings that repeat another one: a value that the profile forbids need not be listed
     /// by the provider.
     pub(super) fn say_once(&self, findings: &mut Vec<ConfigError>) {
-        let forbidden: Vec<&str> = findings
+        let forbidden: Vec<&'static str> = findings
             .iter()
-            .filter(|finding| matches!(finding, ConfigError::Profile { .. }))
-            .map(ConfigError::member)
+            .filter_map(|finding| match finding {
+                ConfigError::Profile { member, .. } => Some(*member),
+                _ => None,
+            })
             .collect();
         // Two findings about one value would look like two things to repair.
         findings.retain(|finding| {

@@ -110,6 +110,7 @@ impl Flow {
         // This terminates, because every iteration enters a later step; see the phases.
         loop {
             // The phase is moved out, because a phase consumes itself to return the next one.
+            self.stop_if_superseded();
             let Some(phase) = self.phase.take() else { return Output::Done };
             let before = phase.stage();
             let context = Context::new(&self.config, now, self.clock.moment());
@@ -209,10 +210,10 @@ impl Flow {
             return Err(Misuse { input: Box::new(input), reason });
         }
         let Input { ticket, answer } = input;
-        if let Answer::Saved(is_saved) = answer {
+        if let Answer::Saved(outcome) = answer {
             // The clock is not observed here: a caller that saves for a notification may have read
             // `now` long ago.
-            self.saved(ticket.counter, is_saved);
+            self.saved(ticket.counter, outcome);
             ticket.mark_answered();
             return Ok(());
         }
@@ -287,6 +288,7 @@ impl Flow {
         if changed {
             self.touch();
         }
+        self.stop_if_superseded();
     }
 
     /// Applies early notifications, which may have become valid with a step.

@@ -119,9 +119,14 @@ impl Pending {
         if context.moment >= self.asks_at(context.config) {
             return Step::Next(Phase::Redeeming(Redeeming::new(self)));
         }
+        let is_last = self.asks_at(context.config) >= self.grant.ends(context.config);
+        let because = match &self.because {
+            WaitReason::Interval | WaitReason::SlowDown if is_last => WaitReason::Deadline,
+            because => because.clone(),
+        };
         let wait = PlannedWait {
             until: self.wake_at(context.config),
-            because: self.because.clone(),
+            because,
             progress: self.progress.clone(),
         };
         Step::Emit(Phase::Pending(self), Effect::Wait(wait))

@@ -19,6 +19,7 @@ use crate::{
     ask::{Answer, Dropped, Output, Unanswered},
     elapsed::Moment,
     endpoint::Endpoint,
+    error::Failure,
     fault::Cause,
     time::Timestamp,
 };
@@ -111,6 +112,19 @@ impl Phase {
         let latest = self.latest();
         if let Some(request_progress) = self.request_progress() {
             request_progress.restart(moment, latest);
+        }
+    }
+
+    /// Whether the flow has nothing that another process with the same flow cannot get: no tokens, no
+    /// result, and no request whose answer may be tokens.
+    pub(super) const fn gives_way(&self) -> bool {
+        match self {
+            Self::Authorizing(authorizing) => !authorizing.request_progress.is_begun(),
+            Self::Redeeming(redeeming) => !redeeming.request_progress.is_begun(),
+            Self::Adrift(_) | Self::Pending(_) => true,
+            // The other process may know the outcome.
+            Self::Settled(Settled::Failed(Failure::Indeterminate(_))) => true,
+            Self::Verifying(_) | Self::Settled(_) => false,
         }
     }
 

@@ -4,6 +4,7 @@ use super::{
     context::Context,
     machine::Flow,
     notify::{Notification, NotificationKey, NotificationVerdict},
+    phase::Phase,
 };
 use crate::{ask::Save, time::Timestamp};
 
@@ -46,12 +47,17 @@ impl Flow {
 
     fn take_in(&mut self, notification: &Notification, now: Timestamp) -> NotificationVerdict {
         let context = Context::new(&self.config, now, self.clock.moment());
+        let is_superseded = self.is_superseded();
         let Some(notifications) = &mut self.notifications else {
             return NotificationVerdict::Unauthorized;
         };
         let Some(phase) = self.phase.take() else { return NotificationVerdict::Unauthorized };
         let (phase, verdict) = match notifications.admit(notification, context.moment) {
             Err(refused) => (phase, refused),
+            // A flow that another process continues takes nothing in.
+            Ok(_) if is_superseded && matches!(phase, Phase::Settled(_)) => {
+                (phase, NotificationVerdict::Known)
+            }
             Ok(body) => notifications.take(phase, body, notification, &context),
         };
         self.phase = Some(phase);
@@ -70,6 +76,10 @@ impl Flow {
             return Receiving::Reply(receipt.verdict);
         };
         saving.notice_drop(moment);
+        if saving.is_superseded && receipt.verdict != NotificationVerdict::Unusable {
+            // The provider may repeat it to the process that continues the flow.
+            return Receiving::Reply(NotificationVerdict::Unsaved);
+        }
         match &saving.open {
             // The state with this notification is in the store, or the flow is over and saved for
             // good.

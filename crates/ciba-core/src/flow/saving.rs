@@ -8,12 +8,13 @@ use super::{
     effect::{Effect, PlannedWait},
     machine::Flow,
     phase::Phase,
+    settled::Settled,
 };
 use crate::{
-    ask::{Output, Save, Wait, WaitReason},
+    ask::{Output, Save, SaveOutcome, Wait, WaitReason},
     bounds,
     elapsed::Moment,
-    error::Setback,
+    error::{Failure, Setback},
     time::Timestamp,
 };
 
@@ -35,7 +36,11 @@ impl Flow {
     /// on its state happens, and before a notification is acknowledged. A
     /// [resumed](Self::resume) flow is durable.
     pub fn durable(mut self) -> Self {
-        self.saving.get_or_insert_default();
+        if self.saving.is_none() {
+            self.saving = Some(Box::default());
+            // The caller may have saved the state so far, and a store refuses the same revision.
+            self.advance_revision();
+        }
         self
     }
 
@@ -95,7 +100,8 @@ impl Flow {
     /// again after the save.
     #[expect(clippy::result_large_err, reason = "an output is moved once for each poll anyway")]
     pub(super) fn saves_first(&mut self, effect: Effect, now: Timestamp) -> Result<Effect, Output> {
-        let revision = self.revision;
+        let (revision, moment, is_precious) =
+            (self.revision, self.clock.moment(), self.is_precious());
         let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
             return Ok(effect);
         };
@@ -103,7 +109,9 @@ impl Flow {
             // Even an output that is harmless by itself waits: the state before it may contain an
             // answer that exists nowhere else.
             Effect::Do { output, .. } => Err(self.keep_first(output, now)),
-            Effect::Wait(_) | Effect::Done if saving.gone_without.take() == Some(revision) => {
+            Effect::Wait(_) | Effect::Done
+                if saving.continues_without(revision, moment, is_precious) =>
+            {
                 Ok(effect)
             }
             Effect::Wait(_) | Effect::Done => Err(self.save().map_or(Output::Done, Output::Save)),
@@ -112,14 +120,14 @@ impl Flow {
 
     /// Returns an output if the state is saved or need not be, and otherwise holds it back.
     fn keep_first(&mut self, output: Output, now: Timestamp) -> Output {
-        let (revision, moment, is_needed) =
-            (self.revision, self.clock.moment(), self.must_be_saved());
+        let (revision, moment) = (self.revision, self.clock.moment());
+        let (is_needed, is_precious) = (self.must_be_saved(), self.is_precious());
         let Some(saving) = self.saving.as_mut().filter(|saving| saving.lacks(revision)) else {
             return output;
         };
         // The store has failed with exactly this state, and no prompt depends on it, so the flow
         // continues without it (ruling 26).
-        if !is_needed && saving.gone_without.take() == Some(revision) {
+        if !is_needed && saving.continues_without(revision, moment, is_precious) {
             return output;
         }
         saving.delayed = Some(Box::new(output));
@@ -129,6 +137,12 @@ impl Flow {
             }
             None => self.save().map_or(Output::Done, Output::Save),
         }
+    }
+
+    /// Whether the state contains what exists nowhere else and does not come again: tokens, or the
+    /// end.
+    const fn is_precious(&self) -> bool {
+        matches!(&self.phase, Some(Phase::Verifying(_) | Phase::Settled(_)))
     }
 
     fn wait(&self, wait: PlannedWait, now: Timestamp) -> Output {
@@ -161,7 +175,7 @@ impl Flow {
     }
 
     /// Handles the answer of the store.
-    pub(super) fn saved(&mut self, counter: u64, is_saved: bool) {
+    pub(super) fn saved(&mut self, counter: u64, outcome: SaveOutcome) {
         let (is_needed, is_settled) =
             (self.must_be_saved(), matches!(self.phase, Some(Phase::Settled(_))));
         let retry = self.clock.moment().plus(bounds::STORE_RETRY);
@@ -170,14 +184,39 @@ impl Flow {
         let Some((_, written)) = saving.open.take_if(|(open, _)| open.counter == counter) else {
             return;
         };
-        if is_saved {
-            (saving.kept, saving.is_uncertain) = (Some(written), false);
-            (saving.retry, saving.gone_without) = (None, None);
-            // A save that was started before the end does not contain it.
-            saving.is_over |= is_settled && written == revision;
-        } else {
-            saving.gone_without = Some(written);
-            saving.retry = is_needed.then_some(retry);
+        match outcome {
+            SaveOutcome::Saved => {
+                (saving.kept, saving.is_uncertain) = (Some(written), false);
+                (saving.retry, saving.gone_without) = (None, None);
+                // A save that was started before the end does not contain it.
+                saving.is_over |= is_settled && written == revision;
+            }
+            SaveOutcome::Failed => {
+                saving.gone_without = Some(written);
+                if is_needed {
+                    saving.retry = Some(retry);
+                }
+            }
+            SaveOutcome::Superseded => {
+                // Nothing of this process belongs into the store any more.
+                (saving.is_superseded, saving.is_over) = (true, true);
+                self.stop_if_superseded();
+            }
+        }
+    }
+
+    /// Whether another process continues this flow.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.saving.as_ref().is_some_and(|saving| saving.is_superseded)
+    }
+
+    /// Ends a flow that another process continues, unless it has what that process cannot get:
+    /// tokens, or a request whose answer may be tokens.
+    // Ruling 44.
+    pub(super) fn stop_if_superseded(&mut self) {
+        if self.is_superseded() && self.phase.as_ref().is_some_and(Phase::gives_way) {
+            self.phase = Some(Settled::failed(Failure::Superseded));
+            self.touch();
         }
     }
 

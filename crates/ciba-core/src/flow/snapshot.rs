@@ -17,6 +17,7 @@ use super::{
     questions::Questions,
     settled::Settled,
     spacing::Spacing,
+    store::StoreState,
     token_answers::SavedTokenAnswers,
     verifying::{Evidence, Verifying},
 };
@@ -592,7 +593,7 @@ impl Flow {
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
             notifications,
             // Durable, because a flow that was saved once relies on it.
-            saving: Some(Box::default()),
+            saving: Some(Box::new(StoreState::resumed(&phase))),
             phase: Some(phase),
             config,
         })

@@ -13,12 +13,13 @@ use super::{
     notify::{Notification, NotificationKey, NotificationVerdict},
     phase::Phase,
 };
-use crate::{elapsed::Moment, time::Timestamp};
+use crate::{bounds, elapsed::Moment, time::Timestamp};
 
 impl Flow {
     /// Returns what answers notifications once the flow is over.
     ///
-    /// Returns `None` in poll mode, before the end, and if the provider never accepted the request.
+    /// Returns `None` in poll mode, before the end, and if the provider never accepted the request,
+    /// unless another process continues the flow and may have sent it.
     // REQ-AERR-19
     #[must_use]
     pub fn spent_key(&self) -> Option<SpentKey> {
@@ -26,22 +27,29 @@ impl Flow {
         else {
             return None;
         };
-        // Without an id the provider never accepted the request, so nothing can be expected from
-        // it.
-        let auth_req_id = notifications.auth_req_id.clone()?;
+        let is_superseded = self.is_superseded();
+        let until = match (&notifications.auth_req_id, notifications.until) {
+            (Some(_), Some(until)) => until,
+            // The other process may have sent the request since.
+            _ if is_superseded => self.clock.moment().plus(bounds::ADRIFT).plus(bounds::GRACE),
+            // Without an id the provider never accepted the request, so nothing can be expected
+            // from it.
+            _ => return None,
+        };
         Some(SpentKey {
             // On the wall clock, because the key outlives the flow and its time line.
-            until: self.clock.wall_at(notifications.until?),
+            until: self.clock.wall_at(until),
             notifications: Notifications {
                 mode: notifications.mode,
                 token: notifications.token.clone(),
-                auth_req_id: Some(auth_req_id),
+                auth_req_id: notifications.auth_req_id.clone(),
                 until: None,
                 // Nothing is delivered any more, so the tokens in them are not kept either.
                 early: Vec::new(),
                 has_news: false,
             },
             is_kept: !self.owes_a_save(),
+            is_superseded,
         })
     }
 }
@@ -55,6 +63,8 @@ pub struct SpentKey {
     /// Whether the end was saved. Until then, the flow itself answers notifications of a durable
     /// flow, so that its end is saved.
     pub(super) is_kept: bool,
+    /// Whether another process continues the flow.
+    is_superseded: bool,
 }
 
 impl SpentKey {
@@ -78,6 +88,8 @@ impl SpentKey {
         }
         // The expiry was checked above on the wall clock, so any moment will do.
         match self.notifications.admit(notification, Moment::START) {
+            // The provider may repeat it to the process that continues the flow.
+            Ok(_) if self.is_superseded => NotificationVerdict::Unsaved,
             Ok(_) => NotificationVerdict::Known,
             Err(refused) => refused,
         }

@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 
-use super::questions::Open;
-use crate::{ask::Output, elapsed::Moment};
+use super::{phase::Phase, questions::Open, settled::Settled};
+use crate::{ask::Output, bounds, elapsed::Moment, error::Failure};
 
 /// The state of the store.
 #[derive(Default)]
@@ -18,17 +18,49 @@ pub(super) struct StoreState {
     pub(super) delayed: Option<Box<Output>>,
     /// The revision with which the store failed, if the flow continues without it for one step.
     pub(super) gone_without: Option<u64>,
-    /// When a failed save is retried, if the flow cannot continue without it.
+    /// The last revision without which the flow continued.
+    pub(super) given_up: Option<u64>,
+    /// When a save is tried again after one that failed.
     pub(super) retry: Option<Moment>,
     /// Whether the end was saved. Nothing is saved afterwards, so that the caller can delete the
     /// saved state.
     pub(super) is_over: bool,
+    /// Whether the store has a state that this process has not written.
+    pub(super) is_superseded: bool,
 }
 
 impl StoreState {
+    /// The state for a resumed flow.
+    pub(super) fn resumed(phase: &Phase) -> Self {
+        // The end of a process that had to give way must not replace the state of the other one.
+        let is_superseded = matches!(phase, Phase::Settled(Settled::Failed(Failure::Superseded)));
+        Self { is_superseded, is_over: is_superseded, ..Self::default() }
+    }
+
     /// Whether this revision still has to be saved.
     pub(super) fn lacks(&self, revision: u64) -> bool {
         !self.is_over && self.kept != Some(revision)
+    }
+
+    /// Whether the flow continues without a save that it does not need: with the state with which
+    /// the store has just failed, and then for a while with every other state.
+    ///
+    /// A store that fails is not asked at every step, because it may take its time to fail. A state
+    /// that is `precious` is offered to it once in any case.
+    pub(super) fn continues_without(
+        &mut self,
+        revision: u64,
+        moment: Moment,
+        precious: bool,
+    ) -> bool {
+        if self.gone_without.take() == Some(revision) {
+            // Counted from here: a store that is slow to fail would be asked again at once.
+            self.retry = Some(moment.plus(bounds::STORE_RETRY));
+            self.given_up = Some(revision);
+            return true;
+        }
+        let is_paused = self.retry.is_some_and(|retry| moment < retry);
+        is_paused && (!precious || self.given_up == Some(revision))
     }
 
     /// Handles a save that was abandoned or timed out.

@@ -27,6 +27,14 @@ pub enum KeyFileError {
         /// What is wrong with the member.
         fault: KeyMemberFault,
     },
+    /// The text is JSON, but PEM is required:
+    /// [`SoftwareKey::from_jwk`](super::SoftwareKey::from_jwk) reads a JWK, and
+    /// [`SoftwareKey::from_file`](super::SoftwareKey::from_file) reads both.
+    Jwk,
+    /// The text is PEM, but a JWK is required:
+    /// [`SoftwareKey::from_pem`](super::SoftwareKey::from_pem) reads PEM, and
+    /// [`SoftwareKey::from_file`](super::SoftwareKey::from_file) reads both.
+    Pem,
     /// The key is encrypted and must be decrypted first.
     Encrypted,
     /// The key is in DER, but PEM or a JWK is required.
@@ -65,6 +73,12 @@ impl fmt::Display for KeyFileError {
             Self::Set => f.write_str("this is a key set, but a single key is required"),
             Self::PrimesMissing => f.write_str("the key is an RSA key without p, q, dp, dq or qi, which are required"),
             Self::Member { name, fault } => write!(f, "`{name}` in the key {fault}"),
+            Self::Jwk => f.write_str(
+                "the key is a JWK, but PEM is required; SoftwareKey::from_jwk reads a JWK, and from_file reads both",
+            ),
+            Self::Pem => f.write_str(
+                "the key is PEM, but a JWK is required; SoftwareKey::from_pem reads PEM, and from_file reads both",
+            ),
             Self::Encrypted => f.write_str("the key is encrypted; decrypt it first (openssl pkey -in FILE -out NEW)"),
             Self::Der => {
                 f.write_str("the key is in DER, but PEM is required (openssl pkey -inform DER -in FILE -out NEW)")
@@ -98,6 +112,8 @@ impl core::error::Error for KeyFileError {
             | Self::Set
             | Self::PrimesMissing
             | Self::Member { .. }
+            | Self::Jwk
+            | Self::Pem
             | Self::Encrypted
             | Self::Der
             | Self::KeyStore

@@ -12,7 +12,7 @@ use ciba_core::{
 use super::{Authorities, Connect, ConnectError, EachFlow, Parts, Saver, Setup};
 #[cfg(feature = "rustls")]
 use crate::ClientCertificate;
-use crate::{Clock, PromptGuard, Routing, driver::Kit};
+use crate::{Clock, PromptGuard, Routing, SaverError, driver::Kit};
 
 /// Collects what a client needs; [`Self::connect`] performs every check.
 ///
@@ -156,10 +156,16 @@ impl<A: Connect> ClientBuilder<A> {
         self.with(|parts| parts.certificate = Some(certificate))
     }
 
-    /// Saves every flow of this client with a saver that `new` makes for it. For savers that depend
-    /// on the flow, such as one for each user session, derive a client with
+    /// Saves every flow of this client with a saver that `new` makes for it, when the flow is
+    /// started or resumed. If `new` fails, nothing is sent for this flow, and the error is
+    /// [`AuthenticateError::Saver`](crate::AuthenticateError::Saver).
+    ///
+    /// For savers that depend on the flow, such as one for each user session, derive a client with
     /// [`ClientBase::saving`](crate::ClientBase::saving).
-    pub fn saver(self, new: impl Fn() -> Saver<A> + Send + Sync + 'static) -> Self {
+    pub fn saver(
+        self,
+        new: impl Fn() -> Result<Saver<A>, SaverError> + Send + Sync + 'static,
+    ) -> Self {
         self.with(|parts| parts.flows.saver = Some(Arc::new(new)))
     }
 

@@ -21,7 +21,9 @@ impl<A: Connect> ClientBuilder<A> {
     /// the member `issuer`. Further members are optional: `key_file`, `client_secret_file`,
     /// `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
     /// relative to the current directory, `provider` is the name of a preset, and `profile` that of a
-    /// [`Profile`]. Other members are ignored.
+    /// [`Profile`]. Registered client metadata without an effect here and members whose names begin
+    /// with `x_` are ignored. Any other member is an error of [`Self::connect`], because it may be a
+    /// misspelt option.
     ///
     /// The files are regular files of at most 1 MiB. A member whose value cannot be used is an
     /// error of [`Self::connect`].
@@ -58,6 +60,7 @@ fn read<A: Connect>(json: &str, directory: &Path) -> ClientBuilder<A> {
 
 fn begin<A: Connect>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, ConnectError> {
     let registration = Registration::from_json(json).map_err(ConfigErrors::from)?;
+    registration.check_members()?;
     let get = |member: &'static str| registration.get::<String>(member).map_err(ConfigErrors::from);
     let named = |member: &'static str| get(member).map(|path| Some(directory.join(path?)));
     let missing = |member: &'static str| ConfigErrors::from(ConfigError::Missing { member });

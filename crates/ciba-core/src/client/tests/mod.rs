@@ -401,7 +401,8 @@ fn a_discovered_endpoint_is_an_audience_at_the_issuer_s_own_origin_only() {
             (discovered().backchannel_audience(audience.clone()), "backchannel_audience"),
             (signed().request_audience(audience.clone()), "request_audience"),
         ] {
-            let found: Vec<_> = findings(builder).iter().map(ConfigError::member).collect();
+            let found = findings(builder);
+            let found: Vec<_> = found.iter().map(ConfigError::member).collect();
             assert_eq!(found, if is_own { vec![] } else { vec![member] }, "{endpoint}");
         }
         let ours = Url::parse("https://ours.example/token").unwrap();
