@@ -4,7 +4,7 @@
 mod front_page {
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
 
-    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run() -> Result<(), ciba_reqwest::Report> {
         main()
     }
 }
@@ -17,7 +17,7 @@ mod example;
 mod idura {
     include!(concat!(env!("OUT_DIR"), "/idura.rs"));
 
-    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run() -> Result<(), ciba_reqwest::Report> {
         main()
     }
 }
@@ -25,12 +25,12 @@ mod idura {
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
-    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run() -> Result<(), ciba_reqwest::Report> {
         main()
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), ciba_reqwest::Report> {
     front_page::run()?;
     idura::run()?;
     own_page::run()

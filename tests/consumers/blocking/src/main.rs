@@ -4,7 +4,7 @@
 mod front_page {
     include!(concat!(env!("OUT_DIR"), "/front_page.rs"));
 
-    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run() -> Result<(), ciba_ureq::Report> {
         main()
     }
 }
@@ -22,7 +22,7 @@ mod own_loop;
 mod idura {
     include!(concat!(env!("OUT_DIR"), "/idura.rs"));
 
-    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run() -> Result<(), ciba_ureq::Report> {
         main()
     }
 }
@@ -30,12 +30,12 @@ mod idura {
 mod own_page {
     include!(concat!(env!("OUT_DIR"), "/own_page.rs"));
 
-    pub fn run() -> Result<(), Box<dyn std::error::Error>> {
+    pub fn run() -> Result<(), ciba_ureq::Report> {
         main()
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), ciba_ureq::Report> {
     front_page::run()?;
     idura::run()?;
     own_page::run()
