@@ -242,8 +242,8 @@ named! {
 impl LostAnswer {
     /// Returns the lost response with the given name. For a key set, the problem is unknown.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        let key_set = Self::KeySet(Cause::Unknown.into());
-        Self::without_data(name).or_else(|| (name == key_set.name()).then_some(key_set))
+        let others: [Self; Self::WITH_DATA] = [Self::KeySet(Cause::Unknown.into())];
+        Self::without_data(name).or_else(|| others.into_iter().find(|lost| lost.name() == name))
     }
 }
 

@@ -68,9 +68,9 @@ impl Fault {
         let Some(member) = member else { return Self::without_data(name) };
         // A fault holds a static string, so only known member names can be restored.
         let member = MEMBERS.into_iter().find(|known| *known == member).unwrap_or("a member");
-        [Self::MissingMember(member), Self::WrongType(member), Self::BadMember(member)]
-            .into_iter()
-            .find(|fault| fault.name() == name)
+        let about: [Self; Self::WITH_DATA] =
+            [Self::MissingMember(member), Self::WrongType(member), Self::BadMember(member)];
+        about.into_iter().find(|fault| fault.name() == name)
     }
 
     /// Returns the member that is wrong.

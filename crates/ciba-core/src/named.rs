@@ -136,6 +136,11 @@ macro_rules! named {
                 $(Self::$Data($field) => $crate::named::named!(@discard $field, $data_name),)+
             });
 
+            /// The number of variants with data. A list of them has this length, so that a new
+            /// variant cannot be missing from it.
+            #[allow(dead_code, reason = "not every enum lists them")]
+            const WITH_DATA: usize = [$(stringify!($Data)),+].len();
+
             /// Returns the variant without data that has this name.
             fn without_data(name: &str) -> Option<Self> {
                 match name {

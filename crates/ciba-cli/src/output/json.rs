@@ -48,7 +48,7 @@ impl Voice for Json {
     }
 
     fn notification_refused(&mut self, to: &mut Terminal, status: u16, refusal: Refusal) {
-        to.line(line("notification_refused", Refused { status, reason: refusal.words().0 }));
+        to.line(line("notification_refused", Refused { status, reason: refusal.name() }));
     }
 
     fn authenticated(

@@ -44,8 +44,7 @@ impl Voice for Text {
 
     fn notification_refused(&mut self, to: &mut Terminal, status: u16, refusal: Refusal) {
         if to.verbose {
-            let (_, sentence) = refusal.words();
-            to.say(&format!("A notification was refused (status {status}): {sentence}."));
+            to.say(&format!("A notification was refused (status {status}): {refusal}."));
         }
     }
 

@@ -10,51 +10,56 @@ use crate::{
     json::{JsonObject, Object, Raw},
 };
 
-/// The property by which the provider identifies the certificate of `tls_client_auth`
-/// ([RFC 8705 section 2.1.2]). There is exactly one, and it is kept unchanged.
-///
-/// [RFC 8705 section 2.1.2]: https://www.rfc-editor.org/rfc/rfc8705#section-2.1.2
-// REQ-META-19
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CertificateSubject {
-    /// `tls_client_auth_subject_dn`. Providers differ in the order and escaping of distinguished
-    /// names.
-    Dn(String),
-    /// `tls_client_auth_san_dns`.
-    SanDns(String),
-    /// `tls_client_auth_san_uri`.
-    SanUri(String),
-    /// `tls_client_auth_san_ip`.
-    SanIp(String),
-    /// `tls_client_auth_san_email`.
-    SanEmail(String),
+/// Declares the kinds of [`CertificateSubject`] with the names of their members.
+macro_rules! subjects {
+    ($($(#[$doc:meta])* $Kind:ident = $member:literal,)+) => {
+        /// The property by which the provider identifies the certificate of `tls_client_auth`
+        /// ([RFC 8705 section 2.1.2]). There is exactly one, and it is kept unchanged.
+        ///
+        /// [RFC 8705 section 2.1.2]: https://www.rfc-editor.org/rfc/rfc8705#section-2.1.2
+        // REQ-META-19
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum CertificateSubject {
+            $($(#[$doc])* $Kind(String),)+
+        }
+
+        impl CertificateSubject {
+            /// Each kind with its member.
+            pub(super) const KINDS: [(&'static str, fn(String) -> Self); [$($member),+].len()] =
+                [$(($member, Self::$Kind)),+];
+
+            /// Returns the name of the member of the client metadata.
+            #[must_use]
+            pub const fn member(&self) -> &'static str {
+                match self {
+                    $(Self::$Kind(_) => $member,)+
+                }
+            }
+
+            /// Returns the value.
+            #[must_use]
+            pub fn value(&self) -> &str {
+                match self {
+                    $(Self::$Kind(value))|+ => value,
+                }
+            }
+        }
+    };
 }
 
-impl CertificateSubject {
-    /// Returns the name of the member of the client metadata.
-    #[must_use]
-    pub const fn member(&self) -> &'static str {
-        match self {
-            Self::Dn(_) => "tls_client_auth_subject_dn",
-            Self::SanDns(_) => "tls_client_auth_san_dns",
-            Self::SanUri(_) => "tls_client_auth_san_uri",
-            Self::SanIp(_) => "tls_client_auth_san_ip",
-            Self::SanEmail(_) => "tls_client_auth_san_email",
-        }
-    }
-
-    /// Returns the value.
-    #[must_use]
-    pub fn value(&self) -> &str {
-        match self {
-            Self::Dn(value)
-            | Self::SanDns(value)
-            | Self::SanUri(value)
-            | Self::SanIp(value)
-            | Self::SanEmail(value) => value,
-        }
-    }
+subjects! {
+    /// `tls_client_auth_subject_dn`. Providers differ in the order and escaping of distinguished
+    /// names.
+    Dn = "tls_client_auth_subject_dn",
+    /// `tls_client_auth_san_dns`.
+    SanDns = "tls_client_auth_san_dns",
+    /// `tls_client_auth_san_uri`.
+    SanUri = "tls_client_auth_san_uri",
+    /// `tls_client_auth_san_ip`.
+    SanIp = "tls_client_auth_san_ip",
+    /// `tls_client_auth_san_email`.
+    SanEmail = "tls_client_auth_san_email",
 }
 
 /// Makes a JWK of a certificate: its key, and the certificate as the only item of `x5c` in standard

@@ -206,9 +206,8 @@ impl Registration {
                 builder = set(builder);
             }
         }
-        for subject in SUBJECTS {
-            // Every variant has one member, whatever its value is.
-            if let Some(value) = read.get(subject(String::new()).member()) {
+        for (member, subject) in CertificateSubject::KINDS {
+            if let Some(value) = read.get(member) {
                 builder = builder.certificate_subject(subject(value));
             }
         }
@@ -258,15 +257,6 @@ const SWITCHES: [(&str, Switch); 4] = [
     ("tls_client_certificate_bound_access_tokens", ClientConfigBuilder::certificate_bound_tokens),
     ("use_mtls_endpoint_aliases", ClientConfigBuilder::use_mtls_endpoint_aliases),
     ("require_auth_time", ClientConfigBuilder::require_auth_time),
-];
-
-type Subject = fn(String) -> CertificateSubject;
-const SUBJECTS: [Subject; 5] = [
-    CertificateSubject::Dn,
-    CertificateSubject::SanDns,
-    CertificateSubject::SanUri,
-    CertificateSubject::SanIp,
-    CertificateSubject::SanEmail,
 ];
 
 const fn wrong(member: &'static str) -> ConfigError {

@@ -70,13 +70,13 @@ impl Cause {
     /// Returns the cause with the given name. Some causes need the number of a TLS alert.
     pub(crate) fn from_name(name: &str, alert: Option<u8>) -> Self {
         let alert = TlsAlert(alert.unwrap_or_default());
+        let with_data: [Option<Self>; Self::WITH_DATA] = [
+            CertificateProblem::from_name(name).map(Self::Certificate),
+            Some(Self::ClientCertificate(alert)),
+            Some(Self::TlsAlert(alert)),
+        ];
         Self::without_data(name)
-            .or_else(|| CertificateProblem::from_name(name).map(Self::Certificate))
-            .or_else(|| {
-                [Self::ClientCertificate(alert), Self::TlsAlert(alert)]
-                    .into_iter()
-                    .find(|cause| cause.name() == name)
-            })
+            .or_else(|| with_data.into_iter().flatten().find(|cause| cause.name() == name))
             // A later version knows more causes. They only explain, so the flow is resumed.
             .unwrap_or(Self::Unknown)
     }

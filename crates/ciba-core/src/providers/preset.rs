@@ -314,6 +314,12 @@ mod tests {
     use crate::{client::testing, providers};
 
     #[test]
+    fn every_declared_preset_is_listed() {
+        let declared = include_str!("mod.rs").matches(": Preset = Preset {").count();
+        assert_eq!(providers::ALL.len(), declared);
+    }
+
+    #[test]
     fn every_preset_has_a_unique_name_and_a_source_for_each_option() {
         let names: BTreeSet<_> = providers::ALL.iter().map(|preset| preset.name()).collect();
         assert_eq!(names.len(), providers::ALL.len());
