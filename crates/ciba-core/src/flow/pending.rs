@@ -120,10 +120,9 @@ impl Pending {
             return Step::Next(Phase::Redeeming(Redeeming::new(self)));
         }
         let is_last = self.asks_at(context.config) >= self.grant.ends(context.config);
-        let because = match &self.because {
-            WaitReason::Interval | WaitReason::SlowDown if is_last => WaitReason::Deadline,
-            because => because.clone(),
-        };
+        let is_spaced = matches!(self.because, WaitReason::Interval | WaitReason::SlowDown);
+        let because =
+            if is_last && is_spaced { WaitReason::Deadline } else { self.because.clone() };
         let wait = PlannedWait {
             until: self.wake_at(context.config),
             because,

@@ -592,7 +592,6 @@ impl Flow {
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
             notifications,
-            // Durable, because a flow that was saved once relies on it.
             saving: Some(Box::new(StoreState::resumed(&phase))),
             phase: Some(phase),
             config,

@@ -30,7 +30,7 @@ pub(super) struct StoreState {
 }
 
 impl StoreState {
-    /// The state for a resumed flow.
+    /// The state for a resumed flow, which is durable, because it was saved and relies on it.
     pub(super) fn resumed(phase: &Phase) -> Self {
         // The end of a process that had to give way must not replace the state of the other one.
         let is_superseded = matches!(phase, Phase::Settled(Settled::Failed(Failure::Superseded)));
