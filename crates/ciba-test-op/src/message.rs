@@ -222,6 +222,9 @@ named! {
         /// When the next request has arrived as a whole. Without TLS the connection is reset; with TLS
         /// it ends without `close_notify`. Over HTTP/2 only the stream is refused (`REFUSED_STREAM`).
         InNextRequest = "in-next-request",
+        /// When the next request has arrived as a whole, over HTTP/2 with a GOAWAY frame by which the
+        /// request may have been processed. Without HTTP/2 like [`Self::InNextRequest`].
+        GoAway = "go-away",
     }
 }
 

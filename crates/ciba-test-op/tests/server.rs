@@ -266,7 +266,7 @@ fn polls_twice(closing: Closing) -> (RunningServer, Result<usize, ErrorKind>) {
     assert_eq!(pending.json()["error"], "authorization_pending");
     let says_so = pending.header("connection") == Some("close");
     assert_eq!(says_so, closing == Closing::Announced, "{closing:?}");
-    if matches!(closing, Closing::AtNextByte | Closing::InNextRequest) {
+    if matches!(closing, Closing::AtNextByte | Closing::InNextRequest | Closing::GoAway) {
         send_poll(&server, &mut wire, &acknowledgement);
         while server.provider().exchanges().len() < 3 {
             thread::yield_now();
@@ -280,14 +280,15 @@ fn polls_twice(closing: Closing) -> (RunningServer, Result<usize, ErrorKind>) {
 fn a_poll_on_a_kept_connection_that_ends_is_recorded_and_not_served() {
     for closing in Closing::ALL {
         let (server, seen) = polls_twice(closing);
-        let resets = closing == Closing::InNextRequest;
+        let resets = matches!(closing, Closing::InNextRequest | Closing::GoAway);
         assert_eq!(seen, if resets { Err(ErrorKind::ConnectionReset) } else { Ok(0) });
         let provider = server.provider();
         let polls: Vec<_> =
             provider.exchanges().iter().filter(|it| it.endpoint == Endpoint::Token).collect();
         let [served, unserved @ ..] = &polls[..] else { panic!("{closing:?}: no poll") };
         assert!(!served.unserved && served.status == Some(400));
-        let meets = matches!(closing, Closing::AtNextByte | Closing::InNextRequest);
+        let meets =
+            matches!(closing, Closing::AtNextByte | Closing::InNextRequest | Closing::GoAway);
         assert_eq!(unserved.len(), usize::from(meets), "{closing:?}");
         for poll in unserved {
             assert!(poll.unserved && poll.lost && poll.ended.is_some() && poll.status.is_none());

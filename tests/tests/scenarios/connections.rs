@@ -59,8 +59,35 @@ fn a_kept_connection_that_ends_loses_no_login_and_repeats_no_request() {
     for closing in Closing::ALL {
         rows.extend(everywhere(&format!("{closing:?}"), &closes(closing)));
     }
-    assert_eq!(rows.len(), 16);
+    assert_eq!(rows.len(), 20);
     run(rows);
+}
+
+/// The connection ends while a poll waits for its answer: a stream is refused (RST_STREAM), the
+/// connection announces its end (GOAWAY) or is closed.
+///
+/// OPM-POL-32
+#[test]
+fn a_poll_that_meets_the_end_of_a_kept_connection_counts_as_lost() {
+    for closing in [Closing::AtNextByte, Closing::InNextRequest, Closing::GoAway] {
+        // Only after polls: a client that has lost a request keeps no connection for a while.
+        let script = Script::new().every(Endpoint::Token, Act::Close(closing));
+        for (adapter, drive, offers) in [
+            ("reqwest", drivers::reqwest as fn(&Scenario) -> Outcome, true),
+            ("ureq", drivers::ureq, false),
+        ] {
+            for (transport, two) in [(Transport::Https, false), (Transport::Http2, offers)] {
+                let row = calm(row(format!("{closing:?}"), script.clone()).over(transport));
+                let row = row.check(move |provider, _| {
+                    let polls = token_requests(provider);
+                    let lost: Vec<_> = polls.iter().filter(|poll| poll.unserved).collect();
+                    let is_met = lost.iter().any(|poll| poll.is_http2 == two);
+                    assert!(is_met, "{closing:?} met no poll of {adapter}: {polls:?}");
+                });
+                assert_eq!(drive(&row).result, APPROVED, "{closing:?} {transport:?} [{adapter}]");
+            }
+        }
+    }
 }
 
 /// OPM-POL-32

@@ -145,6 +145,11 @@ fn closings() -> Vec<Fault> {
             "connection-closed-in-request",
             "the connection ends after the next request was read",
         ),
+        (
+            Closing::GoAway,
+            "connection-closed-by-goaway",
+            "the connection ends after the next request was read, with GOAWAY over HTTP/2",
+        ),
     ]
     .map(|(closing, name, summary)| fault(name, "F-29", summary, every(closing)))
     .into()

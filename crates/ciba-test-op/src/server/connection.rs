@@ -121,7 +121,7 @@ fn close_early(
             connection.finish_sending();
             connection.receive()
         }
-        Closing::InNextRequest => connection.receive_and_leave(),
+        Closing::InNextRequest | Closing::GoAway => connection.receive_and_leave(),
     };
     if let Ok(mut received) = received {
         complete(serving, &mut received.request, &connection, how);

@@ -65,6 +65,8 @@ pub(super) fn accept(config: &Arc<rustls::ServerConfig>, socket: TcpStream) -> i
 /// What a stream asks of its connection.
 enum Order {
     End(Closing),
+    /// Send a GOAWAY frame and close it, whatever its streams wait for.
+    GoAway,
     /// Close it as it is.
     Break,
 }
@@ -124,6 +126,9 @@ async fn carry(
             }
             order = received.recv() => match order {
                 None | Some(Order::Break) => return,
+                // Closed once the frame is sent. NO_ERROR, because clients are inclined to repeat the
+                // requests of such a connection.
+                Some(Order::GoAway) => connection.abrupt_shutdown(Reason::NO_ERROR),
                 Some(Order::End(Closing::Announced)) => connection.graceful_shutdown(),
                 Some(Order::End(Closing::AtOnce)) => {
                     // The client has read the whole answer once it acknowledges a second ping: the
@@ -164,11 +169,12 @@ async fn serve(
     };
     if let Some(closing) = unserved {
         streams.shared.unserved(request);
-        if closing == Closing::InNextRequest {
-            respond.send_reset(Reason::REFUSED_STREAM);
-        } else {
-            let _ = streams.orders.send(Order::Break);
-        }
+        let order = match closing {
+            Closing::InNextRequest => return respond.send_reset(Reason::REFUSED_STREAM),
+            Closing::GoAway => Order::GoAway,
+            Closing::Announced | Closing::AtOnce | Closing::AtNextByte => Order::Break,
+        };
+        let _ = streams.orders.send(order);
         return;
     }
     let gone = Guard(Arc::default());
