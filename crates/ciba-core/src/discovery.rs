@@ -1,7 +1,7 @@
 //! Discovery of a provider's metadata: the location of the document and its validation (OIDC
 //! Discovery 4, RFC 8414 section 3).
 
-use alloc::{format, string::String};
+use alloc::format;
 use core::time::Duration;
 
 use crate::{
@@ -47,7 +47,7 @@ pub enum DiscoveryAddress {
 impl Discovery {
     /// Prepares the fetch of the metadata of an issuer.
     #[must_use]
-    pub const fn new(issuer: Issuer, address: DiscoveryAddress) -> Self {
+    pub fn new(issuer: Issuer, address: DiscoveryAddress) -> Self {
         Self { issuer, address, headers: Headers::new() }
     }
 
@@ -59,13 +59,13 @@ impl Discovery {
     /// Returns [`RequestError::Header`] if the field is not valid in HTTP or set by this library.
     pub fn header(
         mut self,
-        name: impl Into<String>,
-        value: impl Into<String>,
+        name: impl AsRef<str>,
+        value: impl AsRef<str>,
     ) -> Result<Self, RequestError> {
-        let (name, value) = (name.into(), value.into());
+        let (name, value) = (name.as_ref(), value.as_ref());
         // The profile is not known before there is a configuration.
-        if let Some(reason) = header_fault(&name, &value, false) {
-            return Err(RequestError::Header { name, reason });
+        if let Some(reason) = header_fault(name, value, false) {
+            return Err(RequestError::Header { name: name.into(), reason });
         }
         self.headers.push(name, value);
         Ok(self)

@@ -7,6 +7,18 @@ use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+/// Makes room for more bytes, by hand: a `String` that grows itself leaves its old buffer unwiped.
+pub(crate) fn make_room(text: &mut Zeroizing<String>, more: usize) {
+    let needed = text.len().saturating_add(more);
+    if needed > text.capacity() {
+        // Twice as much as needed, so that few additions cause a copy.
+        let mut larger = Zeroizing::new(String::with_capacity(needed.saturating_mul(2)));
+        larger.push_str(text);
+        // The old buffer is wiped when it is dropped.
+        *text = larger;
+    }
+}
+
 /// Declares newtypes over `String` whose content is accessible only through `expose`.
 macro_rules! secret_string {
     ($($(#[$doc:meta])* pub struct $name:ident;)*) => {$(

@@ -39,6 +39,10 @@ pub fn plain(text: &str) -> String {
 /// Like [`plain`], but truncates the result to at most `most` bytes.
 // REQ-AERR-15
 pub(crate) fn plain_at_most(text: &str, most: usize) -> String {
+    // Nearly every text of a provider is this, and the table need not be searched for it.
+    if text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.into();
+    }
     let mut out = String::new();
     for c in text.chars().map(plain_char) {
         // Only whole characters, because a part of one is not UTF-8.

@@ -8,10 +8,6 @@ use tokio::time::timeout;
 
 use crate::{AuthenticateError, DriveError, HttpClient, Reqwest, SharedFlow, Watch, shared::write};
 
-/// The longest pause before the flow is asked again. The timer counts monotonic time, which stands
-/// still while a machine is suspended and does not follow a wall clock that is set.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
 /// Drives any number of flows of one configuration at once. Clones are the same driver.
 ///
 /// It dereferences to [`DriverBase`], which starts and resumes flows.
@@ -116,7 +112,7 @@ async fn pause(length: Duration) {
         // Lets other tasks run, even under a clock with which nothing takes time.
         tokio::task::yield_now().await;
     } else {
-        tokio::time::sleep(length.min(LONGEST_PAUSE)).await;
+        tokio::time::sleep(length).await;
     }
 }
 

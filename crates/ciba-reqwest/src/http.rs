@@ -16,7 +16,7 @@ use reqwest::{ClientBuilder, redirect, retry};
 
 #[cfg(feature = "rustls-no-provider")]
 use crate::ClientCertificate;
-use crate::{Clock, Keys, cause::unanswered, gate::GatedBody};
+use crate::{Clock, Keys, address::Addresses, cause::unanswered, gate::GatedBody};
 
 pub use crate::discover::{discover, discover_with};
 // The compiler shows this to a program that lacks them: the usual feature first, although it
@@ -83,6 +83,7 @@ pub(crate) struct Line {
     /// For plain HTTP, created when first needed.
     direct: Arc<OnceLock<Clients>>,
     connect_timeout: Duration,
+    addresses: Addresses,
     state: LineState,
 }
 
@@ -265,7 +266,8 @@ impl Line {
         state: LineState,
     ) -> reqwest::Result<Self> {
         let encrypted = Clients::new(make, connect_timeout)?;
-        Ok(Self { encrypted, direct: Arc::default(), connect_timeout, state })
+        let (direct, addresses) = Default::default();
+        Ok(Self { encrypted, direct, connect_timeout, addresses, state })
     }
 
     /// Returns the clients for a request. Plain HTTP is for providers on this machine: a proxy
@@ -314,7 +316,12 @@ impl Line {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut sending = client.request(method, request.url.as_str()).timeout(terms.timeout);
+        let sending = match self.addresses.of(&request.url) {
+            Some(address) => client.request(method, address),
+            // Returns the error of reqwest.
+            None => client.request(method, request.url.as_str()),
+        };
+        let mut sending = sending.timeout(terms.timeout);
         for (name, value) in self.state.fields(request) {
             sending = sending.header(name, value);
         }

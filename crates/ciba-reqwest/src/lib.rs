@@ -19,6 +19,7 @@
 //! event loop, use these building blocks without the [`Driver`].
 
 mod adapter;
+mod address;
 mod cause;
 mod client;
 mod discover;

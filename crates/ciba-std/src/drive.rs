@@ -3,14 +3,18 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Entropy, Input, KeyOperation, KeySetRequest, Output, Sending,
+    Entropy, Input, KeyOperation, KeySetRequest, Output, Sending, Timestamp,
     machine::{Events, Unsaved},
 };
 
 use crate::{
-    Adapter, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Superseded, Watch,
-    routing::Registration,
+    Adapter, Clock, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Superseded,
+    Watch, routing::Registration,
 };
+
+/// The longest pause before the flow is asked again. Timers count monotonic time, which stands
+/// still while a machine is suspended and does not follow a wall clock that is set.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A flow that is being driven.
 ///
@@ -52,8 +56,8 @@ pub enum Step<'a, A: Adapter> {
     /// Find the provider's keys and report the answer to [`Drive::answered`].
     FindKeys(KeySetRequest),
     /// Wait until [`Attachment::wake_drive`](crate::Attachment::wake_drive) is called, at most this
-    /// long. Wait in short pieces: the wall clock may be set and the machine may be suspended
-    /// meanwhile.
+    /// long, which is never more than ten seconds: the wall clock may be set and the machine may be
+    /// suspended meanwhile.
     Wait(Duration),
     /// The flow is over.
     Done,
@@ -139,7 +143,7 @@ impl<'a, A: Adapter> Drive<'a, A> {
                     }
                 },
                 Output::KeySet(request) => return Ok(Step::FindKeys(request)),
-                Output::Wait(wait) => return Ok(Step::Wait(clock.idle(wait.until()))),
+                Output::Wait(wait) => return Ok(Step::Wait(pause(clock, wait.until()))),
                 Output::Done => {
                     self.flow.leave_guard();
                     return Ok(Step::Done);
@@ -225,7 +229,7 @@ impl<'a, A: Adapter> Drive<'a, A> {
                 self.stopping = Stopping::Saved;
                 Ok(Some(Step::Save(self.flow.saving(save, now))))
             }
-            Some(Unsaved::Wait(until)) => Ok(Some(Step::Wait(self.driver.clock().idle(until)))),
+            Some(Unsaved::Wait(until)) => Ok(Some(Step::Wait(pause(self.driver.clock(), until)))),
         }
     }
 
@@ -248,6 +252,10 @@ impl<'a, A: Adapter> Drive<'a, A> {
         let (entropy, limit) = (self.driver.draw()?, self.driver.config().policy().local_timeout);
         Ok(Signing { signer, operation, entropy, limit })
     }
+}
+
+fn pause(clock: &dyn Clock, until: Timestamp) -> Duration {
+    clock.idle(until).min(LONGEST_PAUSE)
 }
 
 impl<A: Adapter> fmt::Debug for Drive<'_, A> {

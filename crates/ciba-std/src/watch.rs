@@ -29,6 +29,14 @@ pub trait Watch {
         false
     }
 
+    /// Returns `false` if [`stop`](Self::stop) never returns `true`. The blocking driver then sleeps
+    /// until there is something to do, instead of waking up to ask.
+    ///
+    /// The default is `true`. Closures and `()` return `false`.
+    fn may_stop(&self) -> bool {
+        true
+    }
+
     /// Called when the state of the flow could not be saved and the drive continues without the
     /// store. Otherwise the drive ends with [`DriveError::Save`](crate::DriveError::Save). Every
     /// later step tries to save again and reports every failure here.
@@ -45,11 +53,19 @@ pub trait Watch {
     }
 }
 
-impl Watch for () {}
+impl Watch for () {
+    fn may_stop(&self) -> bool {
+        false
+    }
+}
 
 impl<F: FnMut(&Event)> Watch for F {
     fn event(&mut self, event: &Event) {
         self(event);
+    }
+
+    fn may_stop(&self) -> bool {
+        false
     }
 }
 

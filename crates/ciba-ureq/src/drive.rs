@@ -7,9 +7,9 @@ use ciba_std::{Drive, DriverBase, DriverBuilder, Signing, Step};
 
 use crate::{AuthenticateError, DriveError, HttpClient, SharedFlow, Ureq, Watch, shared::write};
 
-/// The longest pause before the watcher and the flow are asked again: short enough for a person who
-/// pressed a key, a wall clock that is set, and a machine that was suspended.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause before a watcher that may stop the drive is asked again: short enough for a
+/// person who pressed a key.
+const STOP_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Drives any number of flows of one configuration at once. Clones are the same driver.
 ///
@@ -74,7 +74,10 @@ impl Driver {
                         &mut report,
                     ))?;
                 }
-                Step::Wait(length) => flow.attached().bell.wait(length.min(LONGEST_PAUSE)),
+                Step::Wait(length) => {
+                    let asked = if watch.may_stop() { STOP_INTERVAL } else { length };
+                    flow.attached().bell.wait(length.min(asked));
+                }
                 Step::Done => return Ok(()),
             }
         }

@@ -1,7 +1,5 @@
 //! Options for the specifics of one provider, most of which a preset sets.
 
-use alloc::string::String;
-
 use super::ClientConfigBuilder;
 use crate::expect::AcrRule;
 
@@ -13,7 +11,7 @@ impl ClientConfigBuilder {
     /// A field with the same name on one [`AuthRequest`](crate::AuthRequest::header) replaces it.
     /// Metadata is fetched before there is a configuration; see
     /// [`Discovery::header`](crate::Discovery::header).
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.headers.push(name, value);
         self
     }

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use zeroize::Zeroizing;
 
-use crate::secret::Body;
+use crate::secret::{Body, make_room};
 
 /// A form under construction. Names and values are encoded as they are added, so a value cannot
 /// inject a parameter. No unwiped copies of secrets are left in memory.
@@ -19,9 +19,8 @@ impl Form {
         if value.is_empty() {
             return;
         }
-        self.make_room(
-            name.len().saturating_add(value.len()).saturating_mul(LONGEST).saturating_add(2),
-        );
+        let length = encoded_length(name).saturating_add(encoded_length(value));
+        make_room(&mut self.0, length.saturating_add(2));
         if !self.0.is_empty() {
             self.0.push('&');
         }
@@ -34,45 +33,38 @@ impl Form {
     pub(crate) fn into_body(mut self) -> Body {
         Body::from(core::mem::take(&mut *self.0))
     }
-
-    // Grows the buffer by hand, because `String` does not wipe the old one when it reallocates.
-    fn make_room(&mut self, more: usize) {
-        let needed = self.0.len().saturating_add(more);
-        if needed > self.0.capacity() {
-            // Twice as much as needed, so that few parameters cause a copy.
-            let mut larger = Zeroizing::new(String::with_capacity(needed.saturating_mul(2)));
-            // The old buffer is wiped when it is dropped.
-            larger.push_str(&self.0);
-            self.0 = larger;
-        }
-    }
 }
-
-/// The maximum length of an encoded byte: `%` and two digits.
-const LONGEST: usize = 3;
 
 /// Encodes one name or value: letters, digits, `*`, `-`, `.` and `_` are kept, a space becomes `+`.
 // Ruling 8.
 pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len().saturating_mul(LONGEST));
+    let mut encoded = String::with_capacity(encoded_length(text));
     encode_into(text, &mut encoded);
     encoded
 }
 
 fn encode_into(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b' ' => out.push('+'),
-            b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                out.push(char::from(byte))
-            }
-            _ => {
-                out.push('%');
-                out.push(hexadecimal(byte >> 4));
-                out.push(hexadecimal(byte & 0x0f));
+    // In pieces: assertions and request objects are long, and hardly any of their bytes is encoded.
+    for piece in text.split_inclusive(|c| !is_kept(c)) {
+        let kept = piece.trim_end_matches(|c| !is_kept(c));
+        out.push_str(kept);
+        for byte in piece.bytes().skip(kept.len()) {
+            if byte == b' ' {
+                out.push('+');
+            } else {
+                out.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 0x0f)]);
             }
         }
     }
+}
+
+/// An encoded byte is `%` and two digits.
+fn encoded_length(text: &str) -> usize {
+    text.chars().map(|c| if is_kept(c) { 1 } else { c.len_utf8().saturating_mul(3) }).sum()
+}
+
+const fn is_kept(c: char) -> bool {
+    matches!(c, '*' | '-' | '.' | '_' | '0'..='9' | 'A'..='Z' | 'a'..='z')
 }
 
 /// Decodes the names and values of a form made by [`Form`], for display.

@@ -6,9 +6,12 @@ use alloc::{
 };
 use core::fmt;
 
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
-use crate::{secret::Body, url::Url};
+use crate::{
+    secret::{Body, make_room},
+    url::Url,
+};
 
 /// The method of a [`Request`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,18 +38,34 @@ impl Method {
 /// Values may be credentials, so they are wiped on drop, and `Debug` shows only the names.
 // REQ-SEC-04
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers {
+    /// All names and values in one buffer: a response has a dozen fields, and every poll gets one.
+    text: Zeroizing<String>,
+    fields: Vec<Field>,
+}
+
+/// Where the name and the value of a field end. The name begins where the previous field ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Field {
+    name_end: usize,
+    value_end: usize,
+}
 
 impl Headers {
     /// Creates an empty list.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Appends a field.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        make_room(&mut self.text, name.len().saturating_add(value.len()));
+        self.text.push_str(name);
+        let name_end = self.text.len();
+        self.text.push_str(value);
+        self.fields.push(Field { name_end, value_end: self.text.len() });
     }
 
     /// Returns the first value of a field.
@@ -64,25 +83,26 @@ impl Headers {
 
     /// Returns all fields, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-}
-
-impl Drop for Headers {
-    fn drop(&mut self) {
-        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
+        let mut start = 0;
+        self.fields.iter().map(move |field| {
+            let begin = core::mem::replace(&mut start, field.value_end);
+            let part = |range| self.text.get(range).unwrap_or_default();
+            (part(begin..field.name_end), part(field.name_end..field.value_end))
+        })
     }
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Headers {
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let mut headers = Self::new();
+        fields.into_iter().for_each(|(name, value)| headers.push(name, value));
+        headers
     }
 }
 
