@@ -20,7 +20,6 @@ use ciba_tests::{
 
 const SCRIPT: [Say; 3] =
     [Say::Pending(None, None), Say::Busy(503, None), Say::Tokens(Forgery::None)];
-const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
 /// When the provider calls, in milliseconds; before the backstop.
 const CALLS_AT: u64 = 20_000;
 const NEVER: usize = usize::MAX;
@@ -167,7 +166,7 @@ fn all_fails(most: usize) -> impl Iterator<Item = Fails> {
 /// REQ-AREQ-30a
 #[test]
 fn a_failing_store_does_not_prevent_a_login_that_has_started() {
-    for delivery in MODES {
+    for delivery in DeliveryMode::ALL {
         let mut endings = BTreeSet::new();
         for fails in all_fails(16) {
             let plan = Plan { delivery, fails, die_at: NEVER, done: false, is_mended: false };
@@ -232,7 +231,7 @@ fn a_store_that_is_down_is_not_tried_at_every_step() {
 #[test]
 fn a_flow_killed_with_a_failing_store_claims_only_what_it_knows() {
     let mut seen = BTreeSet::new();
-    for (delivery, done, is_mended) in MODES.into_iter().flat_map(|mode| {
+    for (delivery, done, is_mended) in DeliveryMode::ALL.into_iter().flat_map(|mode| {
         [(mode, false, true), (mode, true, true), (mode, false, false), (mode, true, false)]
     }) {
         for fails in all_fails(8) {

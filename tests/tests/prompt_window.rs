@@ -26,12 +26,11 @@ use ciba_tests::{
 
 const BACKCHANNEL: Said = Said::Transmit(Endpoint::BackchannelAuthentication);
 const PENDING: Say = Say::Pending(None, None);
-const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
 const WITHIN: u64 = 90_000;
 
 /// In every delivery mode, with signed and unsigned requests.
 fn each(check: impl Fn(Sim)) {
-    for mode in MODES {
+    for mode in DeliveryMode::ALL {
         for signed in [false, true] {
             let mut setup = Setup::new(5, 600).delivered(mode);
             setup.signed_requests = signed;
@@ -358,7 +357,7 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
 /// REQ-AREQ-33d
 #[test]
 fn a_custom_loop_that_uses_begin_sends_nothing_too_late() {
-    for delivery in MODES {
+    for delivery in DeliveryMode::ALL {
         for on_time in [Meanwhile::Nothing, Meanwhile::Passes(WITHIN - 1)] {
             let (failure, bytes) = toy_meets(on_time, delivery);
             assert!(

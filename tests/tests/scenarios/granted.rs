@@ -1,6 +1,8 @@
 //! What a provider granted, compared with what was requested (ruling 41).
 
-use ciba_core::{AuthRequest, Hint, jose::JwsAlgorithm, providers, request::AuthorizationDetail};
+use ciba_core::{
+    AuthRequest, DeliveryMode, Hint, jose::JwsAlgorithm, providers, request::AuthorizationDetail,
+};
 use ciba_test_op::{Amendment, ProviderConfig, Script};
 use ciba_tests::{
     drivers::run,
@@ -8,7 +10,7 @@ use ciba_tests::{
 };
 use serde_json::json;
 
-use crate::{MODES, plain, row};
+use crate::{plain, row};
 
 const API: &str = "https://api.example";
 
@@ -93,7 +95,7 @@ fn an_unreadable_scope_grants_nothing_if_a_difference_is_a_failure() {
 #[test]
 fn values_not_granted_are_reported_in_every_mode() {
     let mut rows = Vec::new();
-    for mode in MODES {
+    for mode in DeliveryMode::ALL {
         rows.extend(three(|| plain(format!("{mode:?}")).mode(mode).request(payment), false));
     }
     run(rows);

@@ -19,11 +19,9 @@ mod signed;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-use ciba_core::DeliveryMode;
 use ciba_test_op::{Act, Amendment, Endpoint, IdTokenEdit, KeySetEdit, Script, ScriptedAnswer};
 use ciba_tests::scenario::Scenario;
 
-const MODES: [DeliveryMode; 3] = [DeliveryMode::Poll, DeliveryMode::Ping, DeliveryMode::Push];
 const AUTH_REQ_ID: &str = "urn:openid:params:jwt:claim:auth_req_id";
 const APPROVED: &str = "authenticated user-approve";
 

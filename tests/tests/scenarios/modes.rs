@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ciba_core::{DeliveryMode, jose::JwsAlgorithm};
+use ciba_core::{DeliveryMode, jose::JwsAlgorithm, named};
 use ciba_test_op::{
     Act, Bearer, Endpoint, IdTokenEdit, KeySetEdit, Moment, NotificationEdit, Script,
     ScriptedAnswer,
@@ -13,44 +13,30 @@ use ciba_tests::{
     scenario::{Auth, Scenario, polls},
 };
 
-use crate::{APPROVED, AUTH_REQ_ID, MODES, gaps, row};
+use crate::{APPROVED, AUTH_REQ_ID, gaps, row};
 
-/// What happens to an authentication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Happens {
-    Approve,
-    Deny,
-    Expire,
-    SlowDown,
-    Unavailable,
-    KeyRotated,
-    AcknowledgementLost,
-    Overtakes,
-    Duplicate,
-    Forged,
-    Withheld,
-    ProviderLies,
+named! {
+    /// What happens to an authentication.
+    enum Happens {
+        Approve = "approve",
+        Deny = "deny",
+        Expire = "expire",
+        SlowDown = "slow_down",
+        Unavailable = "unavailable",
+        KeyRotated = "key_rotated",
+        AcknowledgementLost = "acknowledgement_lost",
+        Overtakes = "overtakes",
+        Duplicate = "duplicate",
+        Forged = "forged",
+        Withheld = "withheld",
+        ProviderLies = "provider_lies",
+    }
 }
 
 use Happens::{
     AcknowledgementLost, Approve, Deny, Duplicate, Expire, Forged, KeyRotated, Overtakes,
     ProviderLies, SlowDown, Unavailable, Withheld,
 };
-
-const ALL: [Happens; 12] = [
-    Approve,
-    Deny,
-    Expire,
-    SlowDown,
-    Unavailable,
-    KeyRotated,
-    AcknowledgementLost,
-    Overtakes,
-    Duplicate,
-    Forged,
-    Withheld,
-    ProviderLies,
-];
 
 const NO_ENDPOINT: &str =
     "a poll client registers no notification endpoint, so that there is none to call (REQ-META-05)";
@@ -164,8 +150,8 @@ fn calm(row: Scenario, n: usize) -> Scenario {
 fn every_outcome_in_every_mode_is_as_expected_and_breaks_no_rule() {
     let mut excused = Vec::new();
     let mut rows = Vec::new();
-    for mode in MODES {
-        for happens in ALL {
+    for mode in DeliveryMode::ALL {
+        for happens in Happens::ALL {
             match cell(mode, happens) {
                 Ok(row) => rows.push(row),
                 Err(reason) => excused.push((mode, happens, reason)),
@@ -190,8 +176,11 @@ fn every_outcome_in_every_mode_is_as_expected_and_breaks_no_rule() {
 fn at_a_failing_store(mode: DeliveryMode) {
     // Few polls, because the saves of consecutive polls are of the same kind.
     let is_short = |row: &Scenario| row.expected != "expired" || mode != DeliveryMode::Poll;
-    let rows: Vec<_> =
-        ALL.into_iter().filter_map(|happens| cell(mode, happens).ok()).filter(is_short).collect();
+    let rows: Vec<_> = Happens::ALL
+        .into_iter()
+        .filter_map(|happens| cell(mode, happens).ok())
+        .filter(is_short)
+        .collect();
     assert!(rows.len() > 6);
     at_every_save(&rows);
 }
@@ -229,7 +218,7 @@ fn every_client_authentication_works_in_every_mode() {
         Auth::SelfSigned,
     ];
     let mut rows = Vec::new();
-    for mode in MODES {
+    for mode in DeliveryMode::ALL {
         for auth in all {
             let row =
                 row(format!("{auth:?} in {mode:?} mode"), Script::new()).mode(mode).auth(auth);

@@ -7,7 +7,7 @@ use ciba_tests::{
     scenario::{Auth, Scenario, polls},
 };
 
-use crate::{MODES, plain, row};
+use crate::{plain, row};
 
 /// The backchannel request.
 fn begun(provider: &Provider) -> &Exchange {
@@ -32,7 +32,7 @@ fn signed_requests_of_every_algorithm_are_accepted_in_every_mode() {
             row(format!("{algorithm}"), Script::new()).auth(Auth::Key(algorithm)).signed(algorithm),
         );
     }
-    for mode in MODES {
+    for mode in DeliveryMode::ALL {
         for auth in
             [Auth::Basic, Auth::Post, Auth::SecretJwt(JwsAlgorithm::Hs256), Auth::Certificate]
         {
@@ -59,7 +59,7 @@ fn signed_requests_of_every_algorithm_are_accepted_in_every_mode() {
 /// OPM-REQ-09
 #[test]
 fn the_notification_token_is_fresh_long_and_absent_in_poll_mode() {
-    run(MODES
+    run(DeliveryMode::ALL
         .map(|mode| {
             row(format!("{mode:?}"), Script::new()).mode(mode).check(move |provider, _| {
                 let token = begun(provider).parameter("client_notification_token");
@@ -112,7 +112,7 @@ fn a_user_code_is_sent_if_set_and_a_wrong_one_is_reported() {
             })
     };
     let mut rows = Vec::new();
-    for mode in MODES {
+    for mode in DeliveryMode::ALL {
         let name = |what: &str| format!("{what} in {mode:?} mode");
         let mut right = coded(&name("right"), Some("1234")).mode(mode);
         right.expected = "authenticated user-user-code:1234".into();

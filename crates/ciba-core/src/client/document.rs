@@ -206,10 +206,16 @@ impl Registration {
                 builder = set(builder);
             }
         }
+        let mut has_subject = false;
         for (member, subject) in CertificateSubject::KINDS {
-            if let Some(value) = read.get(member) {
-                builder = builder.certificate_subject(subject(value));
+            let Some(value) = read.get(member) else { continue };
+            // With two, nothing says which one the provider compares (REQ-META-19).
+            if has_subject {
+                let reason = "another certificate subject is registered, and only one is allowed";
+                read.findings.push(ConfigError::Invalid { member, reason });
             }
+            has_subject = true;
+            builder = builder.certificate_subject(subject(value));
         }
         if let Some(age) = read.get("default_max_age") {
             builder = builder.default_max_age(Duration::from_secs(age));
@@ -448,6 +454,10 @@ mod tests {
             (
                 r#"{"client_id":"c","backchannel_client_notification_endpoint":["https://x"]}"#,
                 NOTIFICATION_ENDPOINT,
+            ),
+            (
+                r#"{"client_id":"c","tls_client_auth_san_dns":"c.example","tls_client_auth_subject_dn":"CN=c"}"#,
+                "tls_client_auth_san_dns",
             ),
             (r#"{"client_id":"c","jwks":"{}"}"#, "jwks"),
             (r#"{"client_id":"c","jwks":{}}"#, "jwks"),

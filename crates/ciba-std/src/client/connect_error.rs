@@ -7,6 +7,7 @@ use ciba_core::{
     fault::ExchangeProblem,
     http::{Unanswered, UrlError},
     keys::KeyFileError,
+    named,
     request::RequestError,
 };
 
@@ -42,17 +43,18 @@ pub enum ConnectError {
     Keys(ExchangeProblem),
 }
 
-/// Where the cause of an error lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Origin {
-    /// In the program, its configuration, or the registration of the client. Trying again does not
-    /// help.
-    Configuration,
-    /// Between the program and the provider: there was no answer.
-    Network,
-    /// In the provider: its answer is unusable.
-    Provider,
+named! {
+    /// Where the cause of an error lies.
+    #[non_exhaustive]
+    pub enum Origin {
+        /// In the program, its configuration, or the registration of the client. Trying again does
+        /// not help.
+        Configuration = "configuration",
+        /// Between the program and the provider: there was no answer.
+        Network = "network",
+        /// In the provider: its answer is unusable.
+        Provider = "provider",
+    }
 }
 
 impl ConnectError {

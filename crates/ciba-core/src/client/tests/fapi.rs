@@ -3,8 +3,6 @@
 use super::*;
 use crate::profile::FapiCiba;
 
-const EDITIONS: [FapiCiba; 3] = [FapiCiba::Id1, FapiCiba::Draft03OnFapi1, FapiCiba::Draft03OnFapi2];
-
 /// An RSA key of 1024 bits, made with OpenSSL.
 const SHORT_N: &str = concat!(
     "3KyUAmNiyLnJSjnZ41dIVEXdKe5Ktns8jwyC8zOApbF63CCFKE31QdrjDlTmx6dA9iem0k9SoGp60mnQFhSbK_L2AQgPFZ58eeU1",
@@ -55,7 +53,7 @@ fn assert_breaks(
     member: &str,
     clause: &str,
 ) {
-    for edition in EDITIONS {
+    for edition in FapiCiba::ALL {
         assert_one_breach(spoil(sound(edition)), member, clause);
         assert_eq!(
             findings(spoil(sound(edition)).profile(Profile::Plain)),
@@ -80,7 +78,7 @@ fn assert_one_breach(builder: ClientConfigBuilder, member: &str, clause: &str) {
 /// REQ-FAPI-10
 #[test]
 fn a_configuration_that_a_profile_allows_is_built() {
-    for edition in EDITIONS {
+    for edition in FapiCiba::ALL {
         assert_eq!(findings(sound(edition)), []);
         assert_eq!(findings(pinged(sound(edition))), []);
         for auth in
@@ -106,7 +104,7 @@ fn a_configuration_that_a_profile_allows_is_built() {
 /// REQ-FAPI-10
 #[test]
 fn fapi_refuses_rs256() {
-    for edition in EDITIONS {
+    for edition in FapiCiba::ALL {
         let clause =
             if edition == FapiCiba::Draft03OnFapi2 { "FAPI2SP 5.4.1" } else { "FAPI-CIBA 7.10" };
         for algorithm in JwsAlgorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric())
@@ -136,8 +134,10 @@ fn fapi_refuses_rs256() {
         }
     }
     let eddsa = |edition: FapiCiba| edition.algorithms().contains(&JwsAlgorithm::EdDsa);
-    assert_eq!(EDITIONS.map(eddsa), [false, false, true]);
-    assert!(EDITIONS.iter().all(|edition| !edition.algorithms().contains(&JwsAlgorithm::Rs256)));
+    assert_eq!(FapiCiba::ALL.map(eddsa), [false, false, true]);
+    assert!(
+        FapiCiba::ALL.iter().all(|edition| !edition.algorithms().contains(&JwsAlgorithm::Rs256))
+    );
 }
 
 /// REQ-FAPI-03
@@ -222,7 +222,7 @@ fn fapi_refuses_an_http_endpoint() {
 
     const CLAUSE: &str = "FAPI1A 8.5";
     let http = || Url::parse_with("http://127.0.0.1:9/x", DangerouslyAllowed).unwrap();
-    for edition in EDITIONS {
+    for edition in FapiCiba::ALL {
         for member in [
             "backchannel_authentication_endpoint",
             "token_endpoint",
@@ -257,7 +257,7 @@ fn fapi_refuses_an_http_endpoint() {
 /// REQ-FAPI-13
 #[test]
 fn fapi_refuses_unbound_access_tokens() {
-    for edition in EDITIONS {
+    for edition in FapiCiba::ALL {
         let unbound = builder_from(provider(json!({})))
             .profile(Profile::FapiCiba(edition))
             .id_token_algorithm(JwsAlgorithm::Ps256)
@@ -276,7 +276,7 @@ fn fapi_refuses_unbound_access_tokens() {
 fn each_edition_enforces_its_own_rule_about_audiences() {
     const FAPI_2: &str = "FAPI2SP 5.3.3.1 item 5";
     let others = [Audience::Text("https://op.example".into()), Audience::Endpoint];
-    for (edition, other) in EDITIONS
+    for (edition, other) in FapiCiba::ALL
         .into_iter()
         .flat_map(|edition| others.iter().map(move |other| (edition, other.clone())))
     {
@@ -301,7 +301,7 @@ fn each_edition_enforces_its_own_rule_about_audiences() {
 /// Each mistake is reported once, and options without a safe default are required.
 #[test]
 fn one_mistake_is_reported_once() {
-    for edition in EDITIONS {
+    for edition in FapiCiba::ALL {
         let unnamed =
             builder_from(provider(json!({"id_token_signing_alg_values_supported": ["PS256"]})))
                 .profile(Profile::FapiCiba(edition))
