@@ -66,13 +66,9 @@ impl Driver {
                     drive.signed(operation, outcome, watch)?;
                 }
                 Step::FindKeys(request) => {
+                    let (keys, clock) = (self.keys(), self.clock());
                     let mut report = |event: &_| watch.event(event);
-                    drive.answered(self.http().find_keys(
-                        self.keys(),
-                        request,
-                        self.clock(),
-                        &mut report,
-                    ))?;
+                    drive.answered(self.http().find_keys(keys, request, clock, &mut report))?;
                 }
                 Step::Wait(length) => {
                     let asked = if watch.may_stop() { STOP_INTERVAL } else { length };

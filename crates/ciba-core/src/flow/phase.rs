@@ -235,6 +235,7 @@ impl Phase {
 }
 
 /// The result of polling a phase: the next phase, or an effect for the caller.
+#[expect(clippy::large_enum_variant, reason = "it lives for one step, on the stack")]
 pub(super) enum Step {
     /// Continue immediately in this phase.
     Next(Phase),
