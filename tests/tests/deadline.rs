@@ -2,7 +2,9 @@
 //! how the request ended.
 #![allow(missing_docs)]
 
-use ciba_core::{DeliveryMode, Failure, Stage, error::LostAnswer, http::Endpoint};
+use ciba_core::{
+    DeliveryMode, Failure, Stage, error::LostAnswer, http::Endpoint, machine::WaitReason,
+};
 use ciba_tests::{
     model::{Forgery, Say},
     sim::{Said, Setup, Sim},
@@ -282,5 +284,26 @@ fn a_flow_resumed_at_its_end_draws_no_conclusion_from_earlier_answers() {
                 unknown(&sim.finish().expect_err("no tokens"), None);
             }
         }
+    }
+}
+
+/// No request follows the last one, so nothing waits for the interval.
+#[test]
+fn the_last_wait_is_for_the_deadline() {
+    for answer in [PENDING, SLOW_DOWN] {
+        let mut sim = at_first_request(Setup::new(5, 60));
+        let mut waits = Vec::new();
+        loop {
+            sim.answer(answer);
+            let Said::Wait(wait) = sim.poll() else { panic!("it is pending") };
+            let is_last = sim.flow.expires_at() == Some(wait.until());
+            waits.push((is_last, *wait.reason() == WaitReason::Deadline));
+            if sim.run() != TOKEN {
+                break;
+            }
+        }
+        assert!(waits.len() > 2, "{waits:?}");
+        assert!(waits.iter().all(|(is_last, says_so)| is_last == says_so), "{waits:?}");
+        assert!(waits.last().is_some_and(|(is_last, _)| *is_last), "{waits:?}");
     }
 }

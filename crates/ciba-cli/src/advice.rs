@@ -160,10 +160,7 @@ pub(crate) fn on_cause(cause: Cause, endpoint: Option<Endpoint>, known: &Known) 
         Cause::TlsAlert(TlsAlert(40)) => {
             "perhaps the server does not take the client certificate, or knows only old ciphers"
         }
-        Cause::TlsAlert(TlsAlert(70)) => "the server speaks neither TLS 1.2 nor TLS 1.3",
-        Cause::TlsAlert(TlsAlert(112)) => {
-            "the server does not know this host name: check the address of the provider"
-        }
+        Cause::TlsAlert(TlsAlert(112)) => "check the address of the provider",
         Cause::ProxyCredentials => {
             let way = through().map(|way| format!("{way}; ")).unwrap_or_default();
             return Some(format!(

@@ -164,9 +164,14 @@ impl TlsAlert {
 impl fmt::Display for TlsAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
-            Some(name) => write!(f, "TLS alert {name}"),
-            None => write!(f, "TLS alert {}", self.0),
+            Some(name) => write!(f, "TLS alert {name}")?,
+            None => write!(f, "TLS alert {}", self.0)?,
         }
+        f.write_str(match self.0 {
+            70 => ", it supports neither TLS 1.2 nor TLS 1.3",
+            112 => ", it does not know this host name",
+            _ => "",
+        })
     }
 }
 
@@ -241,7 +246,19 @@ pub(crate) fn write_reason(f: &mut fmt::Formatter<'_>, problem: ExchangeProblem)
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+
     use super::*;
+
+    #[test]
+    fn an_alert_with_a_clear_meaning_is_explained() {
+        let text = Cause::TlsAlert(TlsAlert(70)).to_string();
+        assert!(
+            text.ends_with("(TLS alert protocol_version, it supports neither TLS 1.2 nor TLS 1.3)")
+        );
+        let text = Cause::TlsAlert(TlsAlert(40)).to_string();
+        assert!(text.ends_with("(TLS alert handshake_failure)"));
+    }
 
     #[test]
     fn every_cause_is_found_by_its_name() {
