@@ -11,6 +11,7 @@ mod end;
 mod mirror;
 mod mirrored;
 mod notifications;
+mod questions;
 mod setup;
 mod store;
 
@@ -19,7 +20,6 @@ use std::{sync::Arc, time::Duration};
 use ciba_core::{
     AuthRequest, ClientConfig, DeliveryMode, Entropy, Flow, JwksCache, KeyOperation, KeySetRequest,
     Output, Sending, Stage, Timestamp, Transmit, Wait,
-    error::Setback,
     http::{Endpoint, Response},
     machine::{KeyPurpose, WaitReason},
 };
@@ -28,7 +28,7 @@ use serde_json::Value;
 use self::mirror::{Grant, Kind, Mirror, OpenQuestion, Outcome, PING_PAUSE};
 pub use self::setup::{Setup, client, request};
 pub use self::store::Fails;
-use self::store::Store;
+use self::store::{Store, is_for_the_store};
 use crate::model::{Provider, Say};
 
 /// The wall clock at the start of a simulation: 2030-01-01T00:00:00Z, in milliseconds.
@@ -92,15 +92,6 @@ enum Caller {
     Dies,
 }
 
-/// An output that the store holds back.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    since: u64,
-    stage: Stage,
-    /// Whether it is a request, and not a question for a signature or for keys.
-    is_request: bool,
-}
-
 /// The simulation.
 #[derive(Debug)]
 pub struct Sim {
@@ -137,8 +128,8 @@ pub struct Sim {
     /// On the spacing line: when the last token request ended.
     ended: Option<u64>,
     polls_without_time: u32,
-    /// The output that is held back for the store.
-    held: Option<Held>,
+    /// Since when keys may have been requested and held back for a save.
+    keys_since: Option<u64>,
     processes: u32,
     /// The notification token, which the provider knows once the request arrived.
     token: Option<String>,
@@ -214,7 +205,7 @@ impl Sim {
             ended: None,
             prompted: false,
             polls_without_time: 0,
-            held: None,
+            keys_since: None,
             processes: 0,
             skips: 0,
             unobserved: (START, 0, START, 0),
@@ -298,8 +289,8 @@ impl Sim {
         let persist = caller != Caller::Dies;
         self.observe();
         self.hear_of_a_drop();
-        self.expire_open();
         self.expire_held();
+        self.expire_open();
         self.polls_without_time += 1;
         assert!(
             self.polls_without_time < 40,
@@ -311,14 +302,16 @@ impl Sim {
         let mut saves = 0;
         let output = loop {
             match self.poll_flow() {
-                Output::Save(save) if caller != Caller::Saves => {
-                    if caller == Caller::Abandons {
-                        self.abandon(&save);
-                    }
-                    return Said::Save;
-                }
                 Output::Save(save) => {
-                    is_kept_now = self.keep(save);
+                    self.is_held_back();
+                    match caller {
+                        Caller::Saves => is_kept_now = self.keep(save),
+                        Caller::Abandons => {
+                            self.abandon(&save);
+                            return Said::Save;
+                        }
+                        Caller::Dies => return Said::Save,
+                    }
                     saves += 1;
                     // One for the question, and one for keys requested ahead of time if the store
                     // fails.
@@ -330,39 +323,19 @@ impl Sim {
         assert!(self.flow.revision() >= revision, "the revision went back");
         self.ids += 1;
         let id = self.ids;
-        // Its time counts from the first time it was asked.
-        let since = self.since_when();
-        if matches!(&output, Output::Wait(wait) if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)))
-        {
-            self.is_held(since);
+        let is_held = matches!(&output, Output::Wait(wait) if is_for_the_store(wait));
+        if is_held {
+            self.is_held_back();
         }
-        let stale = self.mirror.draft.unwrap_or(u64::MAX);
-        let asked = |sim: &mut Self, kind, limit, question| {
-            assert!(sim.mirror.open.is_none(), "another question is asked while one is open");
-            // The time in which the store held a request back does not count.
-            let sent = sim.mirror.moment;
-            sim.mirror.open = Some(OpenQuestion { id, kind, sent, limit, stale, begun: false });
-            sim.left.extend(sim.open.take());
-            sim.open = Some(Asked { id, question });
-        };
         let said = match output {
             Output::Transmit(transmit) => {
                 let endpoint = transmit.endpoint();
-                let mut limit = self.mirror.moment
-                    + u64::try_from(transmit.timeout().as_millis()).expect("short")
-                    + 1000;
                 let kind =
                     if endpoint == Endpoint::Token { Kind::Token } else { Kind::Authentication };
-                self.mirror.draft = None;
                 if kind == Kind::Token {
-                    self.token_request_is_due(persist, since);
-                    let grant = self.mirror.grant.as_mut().expect("it was just fetched");
-                    (grant.key_failures, grant.owes) = (0, false);
-                    limit = limit.min(grant.deadline + GRACE);
+                    self.token_request_is_due(persist);
                 } else {
-                    self.mirror.unsigned = 0;
-                    self.mirror.first_sent.get_or_insert(since);
-                    assert!(since < self.not_after(), "an authentication request too late");
+                    assert!(self.mirror.moment < self.not_after(), "a prompt that comes too late");
                     assert!(
                         !self.prompted,
                         "an authentication request is repeated though one may have left"
@@ -371,28 +344,15 @@ impl Sim {
                 if persist && kind == Kind::Token {
                     self.sends.push(self.elapsed);
                 }
-                asked(self, kind, limit, Question::Transmit(transmit));
+                self.is_handed_out(id, kind, Question::Transmit(transmit));
                 Said::Transmit(endpoint)
             }
             Output::Key(operation) => {
-                let since = self.asked_anew(since);
-                let life =
-                    if operation.purpose() == KeyPurpose::RequestObject { 150_000 } else { 30_000 };
-                self.mirror.draft = Some(self.mirror.draft.unwrap_or(u64::MAX).min(since + life));
-                // A signature that has not arrived at the deadline is no longer needed.
-                let deadline =
-                    self.mirror.grant.as_ref().map_or(self.not_after(), |grant| grant.deadline);
-                asked(
-                    self,
-                    Kind::Signature,
-                    deadline.min(since + self.local()),
-                    Question::Key(operation),
-                );
+                self.is_handed_out(id, Kind::Signature, Question::Key(operation));
                 Said::Key
             }
             Output::KeySet(request) => {
-                let since = self.asked_anew(since);
-                asked(self, Kind::Keys, since + self.local(), Question::KeySet(request));
+                self.is_handed_out(id, Kind::Keys, Question::KeySet(request));
                 Said::KeySet
             }
             Output::Wait(wait) => {
@@ -414,33 +374,11 @@ impl Sim {
         if is_kept_now {
             self.stands_for_what_is_kept();
         }
+        if !is_held {
+            self.keys_since = None;
+        }
         self.store.is_behind |= said == Said::Transmit(Endpoint::Token) && !self.is_saved();
         said
-    }
-
-    /// Records since when something is held back for the store.
-    fn is_held(&mut self, since: u64) {
-        // With an open question it is only a wait that the store holds back.
-        if self.mirror.open.is_some() {
-            return;
-        }
-        let saved: Value = serde_json::from_slice(self.flow.snapshot().as_bytes()).expect("JSON");
-        let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
-        let is_request = is_in_flight("authorizing") || is_in_flight("pending");
-        // A save for a wait holds no output back.
-        let again =
-            Flow::resume(Arc::clone(&self.config), saved.to_string().as_bytes(), self.now());
-        if let (false, Ok(again)) = (is_request, again)
-            && let Output::Wait(_) =
-                again.in_memory().poll(self.now(), Entropy::from_bytes([9; 32]))
-        {
-            return;
-        }
-        self.held = Some(Held { since, stage: self.flow.stage(), is_request });
-        // If it turns out that the provider has the request, the flow counts from when it was made.
-        if is_in_flight("authorizing") {
-            self.mirror.first_sent.get_or_insert(since);
-        }
     }
 
     /// Polls once. A question for keys ahead of time is left open, because nothing waits for the
@@ -448,7 +386,9 @@ impl Sim {
     fn poll_flow(&mut self) -> Output {
         let (revision, now) = (self.flow.revision(), self.now());
         let (entropy, was_pending) = (self.entropy(), self.flow.stage() == Stage::Pending);
-        match self.flow.poll(now, entropy) {
+        let output = self.flow.poll(now, entropy);
+        self.was_saved_before(&output);
+        match output {
             Output::KeySet(request) if request.within().is_some() => {
                 assert_eq!(
                     self.flow.stage(),
@@ -459,7 +399,9 @@ impl Sim {
                 self.ids += 1;
                 self.left.push(Asked { id: self.ids, question: Question::KeySet(request) });
                 let entropy = self.entropy();
-                self.flow.poll(now, entropy)
+                let output = self.flow.poll(now, entropy);
+                self.was_saved_before(&output);
+                output
             }
             output => output,
         }
@@ -480,10 +422,11 @@ impl Sim {
     }
 
     /// Checks the rules for the moment at which a token request is sent.
-    fn token_request_is_due(&mut self, leaves: bool, since: u64) {
+    fn token_request_is_due(&mut self, leaves: bool) {
         let grant = self.grant();
+        let moment = self.mirror.moment;
         assert!(!self.mirror.redeemed, "a token request after a 200");
-        assert!(since < grant.deadline, "a token request at or after the deadline");
+        assert!(moment < grant.deadline, "a token request at or after the deadline");
         assert!(self.mirror.moment >= grant.due.0, "{} ms early", grant.due.0 - self.mirror.moment);
         assert_ne!(self.setup.delivery, DeliveryMode::Push, "a token request in push mode");
         if self.spacing < self.not_before {
@@ -512,7 +455,14 @@ impl Sim {
         );
         let due =
             self.mirror.moment + u64::try_from(wait.until().since(now).as_millis()).expect("short");
+        let is_held = self.mirror.open.is_some_and(|open| open.is_held);
+        assert_eq!(is_for_the_store(wait), is_held, "only what is held back waits for the store");
         let (low, high) = match (self.mirror.open, self.flow.stage()) {
+            (_, stage) if is_held => {
+                assert_eq!(stage, Stage::Authorizing, "a login is held back by its store");
+                assert!(!self.prompted, "a login is held back by its store");
+                (self.mirror.moment, self.mirror.moment + 1000)
+            }
             (Some(open), _) => {
                 (if open.kind == Kind::Keys { self.mirror.moment } else { open.limit }, open.limit)
             }
@@ -531,12 +481,7 @@ impl Sim {
                 (until, until)
             }
             // A few seconds of back-off before the request is retried.
-            (None, Stage::Authorizing) => {
-                if matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved)) {
-                    assert!(!self.prompted, "a login is held back by its store");
-                }
-                (self.mirror.moment, self.mirror.moment + 9_000)
-            }
+            (None, Stage::Authorizing) => (self.mirror.moment, self.mirror.moment + 9_000),
             _ => (self.mirror.moment, u64::MAX),
         };
         assert!(

@@ -268,6 +268,45 @@ fn a_flow_killed_with_a_failing_store_claims_only_what_it_knows() {
     assert_eq!(counts, [3, 5, 5, 3], "every row occurred: {seen:?}");
 }
 
+/// A process resumes a state, cannot save and dies; the next one sends the request. The writes of
+/// the first arrive only then.
+///
+/// REQ-AREQ-30a
+#[test]
+fn late_writes_of_a_dead_process_do_not_replace_the_state_of_a_later_one() {
+    // The writes that an even earlier process leaves, which arrive while the first one runs.
+    for earlier in 0..=2 {
+        let mut sim = Sim::new(Setup::new(5, 600));
+        for _ in 0..earlier {
+            sim.advance(10_000);
+            sim.poll_and_abandon();
+        }
+        sim.advance(1000);
+        sim.crash();
+        for _ in earlier..3 {
+            sim.poll_and_abandon();
+        }
+        for _ in 0..earlier {
+            sim.land();
+        }
+        sim.advance(1);
+        sim.crash();
+        assert_eq!(sim.poll(), Said::Key);
+        let asked = sim.open.take().expect("a signature");
+        sim.sign(asked);
+        assert_eq!(sim.poll(), Said::Transmit(Endpoint::BackchannelAuthentication));
+        sim.perform(SCRIPT[0]);
+        let sent = sim.kept().to_vec();
+        for _ in earlier..3 {
+            sim.land();
+        }
+        assert!(sim.kept() == sent, "{earlier}: an older state replaced that of the request");
+        sim.crash();
+        assert_eq!(sim.run(), Said::Done);
+        assert_eq!((sim.op.prompts, sim.finish().expect_err("lost").name()), (1, "indeterminate"));
+    }
+}
+
 /// Writes land late: an abandoned one does not contain the request that was sent since.
 fn a_late_write(is_careless: bool) -> Result<(), String> {
     let mut sim = Sim::new(Setup::new(5, 600));

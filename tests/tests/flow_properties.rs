@@ -2,7 +2,8 @@
 //! The rules themselves are in `ciba_tests::sim` and `ciba_tests::model`, which check them at every
 //! step.
 //!
-//! `CIBA_DEEP_OPS` sets the number of random operations. If it is set, every run draws new ones.
+//! `CIBA_DEEP_OPS` sets the number of random operations. If it is set, every run draws new ones and
+//! prints their seed, which `CIBA_DEEP_SEED` repeats.
 #![allow(missing_docs)]
 
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
@@ -340,10 +341,24 @@ fn runner() -> TestRunner {
     let cases = u32::try_from(ops.unwrap_or(20_000) / OPS_PER_CASE + 1).unwrap_or(u32::MAX);
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
-    match ops {
-        Some(_) => TestRunner::new(config),
-        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
-    }
+    let rng = match ops {
+        Some(_) => {
+            let seed = std::env::var("CIBA_DEEP_SEED").ok().and_then(|seed| seed.parse().ok());
+            let seed: u64 = seed.unwrap_or_else(new_seed);
+            println!("CIBA_DEEP_SEED={seed}");
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&seed.to_le_bytes());
+            TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+        }
+        None => TestRng::deterministic_rng(RngAlgorithm::ChaCha),
+    };
+    TestRunner::new_with_rng(config, rng)
+}
+
+/// Returns a number that differs from run to run.
+fn new_seed() -> u64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+    since.as_secs() ^ u64::from(since.subsec_nanos()) << 20
 }
 
 /// REQ-POLL-03

@@ -31,8 +31,9 @@ impl Snapshot {
     /// Returns the [revision](crate::Flow::revision) of the flow when the snapshot was taken.
     ///
     /// A later state of the same flow has a higher revision, across restarts as well:
-    /// [`Flow::resume`](crate::Flow::resume) continues above every revision that the previous
-    /// process can have reached. Store the revision with the snapshot, replace a snapshot only with
+    /// [`Flow::resume`](crate::Flow::resume) continues above every revision that an earlier process
+    /// can have reached, also one that resumed the same snapshot and died before it could save. (For
+    /// that one, the clock must not have been set back in between.) Store the revision with the snapshot, replace a snapshot only with
     /// one of a higher revision, and reject any other write with an error. An abandoned write, for
     /// example one whose future was dropped or whose process died, may still reach the store after
     /// a newer one and must not replace it.

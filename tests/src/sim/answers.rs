@@ -187,13 +187,8 @@ impl Sim {
                     open.kind != Kind::Authentication || moment < not_after,
                     "an authentication request leaves too late"
                 );
-                let latest = if open.kind == Kind::Token {
-                    deadline.saturating_add(GRACE)
-                } else {
-                    u64::MAX
-                };
-                open.limit = (open.limit + moment - open.sent).min(latest);
-                (open.sent, open.begun) = (moment, true);
+                open.restart(moment);
+                open.begun = true;
                 if let (Kind::Token, Some(sent)) = (open.kind, self.sends.last_mut()) {
                     *sent = self.elapsed;
                 }

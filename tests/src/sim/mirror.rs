@@ -50,16 +50,37 @@ pub(super) enum Dropped {
     Begun,
 }
 
+/// A question of the flow, from the moment at which it was made, even if the store then holds it
+/// back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenQuestion {
+    /// The number of the question in the simulation, or zero until it is handed out.
     pub(super) id: u64,
     pub(super) kind: Kind,
+    /// When it was made, handed out or begun, whichever came last.
     pub(super) sent: u64,
     pub(super) limit: u64,
+    /// The latest limit, whenever it begins.
+    pub(super) latest: u64,
     /// When what was signed for it becomes too old to be sent.
     pub(super) stale: u64,
+    /// Whether the store holds it back.
+    pub(super) is_held: bool,
     /// Whether it may have been sent.
     pub(super) begun: bool,
+}
+
+impl OpenQuestion {
+    /// Whether it is a request to the provider.
+    pub(super) const fn is_request(&self) -> bool {
+        matches!(self.kind, Kind::Authentication | Kind::Token)
+    }
+
+    /// Starts the timeout of a request again.
+    pub(super) fn restart(&mut self, moment: u64) {
+        self.limit = (self.limit + moment - self.sent).min(self.latest);
+        self.sent = moment;
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,8 @@ impl Sim {
     pub(super) fn expire_open(&mut self) {
         let (moment, stage) = (self.mirror.moment, self.flow.stage());
         let over = self.mirror.open.filter(|open| moment >= open.limit);
-        // An output that is held back for the store is complete.
-        let is_held = self.held.is_some_and(|held| held.stage == stage);
-        let is_stale = self.mirror.open.is_none()
-            && !is_held
-            && self.mirror.draft.is_some_and(|stale| moment > stale);
+        let is_stale =
+            self.mirror.open.is_none() && self.mirror.draft.is_some_and(|stale| moment > stale);
         if over.is_some() {
             self.mirror.open = None;
         }
@@ -84,6 +81,10 @@ impl Sim {
         let moment = self.mirror.moment;
         let Some(grant) = &mut self.mirror.grant else { return };
         grant.ended(outcome, sent, moment, &self.setup);
+        if matches!(outcome, Outcome::NotSent) {
+            // The provider saw nothing.
+            return self.last_request_waits_for_none();
+        }
         // The minimum wait of all rules, counted on the line that no crash sets back.
         let from_send = matches!(
             self.setup.policy.interval_reference,
@@ -108,35 +109,5 @@ impl Sim {
             self.not_before =
                 self.not_before.min(self.spacing + grant.allowed.0.saturating_sub(moment));
         }
-    }
-
-    /// Returns when the current question was first asked.
-    pub(super) fn since_when(&mut self) -> u64 {
-        let stage = self.flow.stage();
-        let held = self.held.take().filter(|held| held.stage == stage);
-        held.map_or(self.mirror.moment, |held| held.since)
-    }
-
-    /// Returns when a question for a signature or for keys was asked. One that the store held back
-    /// until its time was up is asked again, with everything else that its request needs.
-    pub(super) fn asked_anew(&mut self, since: u64) -> u64 {
-        let moment = self.mirror.moment;
-        if moment < since + self.local() {
-            return since;
-        }
-        self.mirror.draft = None;
-        moment
-    }
-
-    /// What the flow concludes from a request that the store held back until what was signed for it
-    /// was too old.
-    pub(super) fn expire_held(&mut self) {
-        let (moment, stage) = (self.mirror.moment, self.flow.stage());
-        let is_stale = self.mirror.draft.is_some_and(|stale| moment > stale);
-        let is_over = self.held.take_if(|held| held.stage == stage && held.is_request && is_stale);
-        let Some(Held { since, .. }) = is_over else { return };
-        self.mirror.draft = None;
-        let kind = if stage == Stage::Redeeming { Kind::Token } else { Kind::Authentication };
-        self.never_left(kind, since);
     }
 }

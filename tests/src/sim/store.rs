@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use ciba_core::{
-    DeliveryMode, Flow, Snapshot, Stage, Timestamp,
+    DeliveryMode, Flow, Output, Snapshot, Stage, Timestamp, Wait,
+    error::Setback,
     http::Endpoint,
-    machine::{ResumeError, Save, Unsaved},
+    machine::{ResumeError, Save, Unsaved, WaitReason},
 };
 
 use super::{
     Caller, Question, Sim,
-    mirror::{Kind, Mirror, OpenQuestion, Outcome},
+    mirror::{Kind, Mirror, Outcome},
 };
 
 /// More than any flow here needs. Neither the provider nor a stranger can make a state grow.
@@ -59,12 +60,23 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Store {
     kept: State,
+    /// The highest revision that was written.
+    newest: Option<u64>,
+    /// The revision of the last save that failed, and the moment from which it counts as failed. A
+    /// save that was abandoned does at its limit.
+    failed: Option<(u64, u64)>,
+    /// The revision with which the flow went on after a save that failed, and until when it does not
+    /// ask the store again.
+    gone_without: Option<u64>,
+    paused: u64,
     /// Writes whose caller was dropped. They land later or never.
     late: Vec<State>,
     fails: Fails,
     saves: usize,
     /// Whether nothing was written yet, so that the store holds the initial state.
     is_empty: bool,
+    /// On the client's clock: when the process started.
+    started: u64,
     /// Whether it accepts older states as well, which no store may do.
     is_careless: bool,
     /// Whether a token request was sent of which the store knows nothing.
@@ -83,10 +95,15 @@ impl Store {
         };
         Self {
             kept,
+            newest: None,
+            failed: None,
+            gone_without: None,
+            paused: 0,
             late: Vec::new(),
             fails: Fails::Never,
             saves: 0,
             is_empty: true,
+            started: 0,
             is_careless: false,
             is_behind: false,
         }
@@ -97,10 +114,21 @@ impl Store {
         let is_newer = self.is_empty || state.revision > self.kept.revision || self.is_careless;
         if is_newer {
             self.is_empty = false;
+            self.newest = self.newest.max(Some(state.revision));
             self.kept = state;
         }
         is_newer
     }
+}
+
+/// Whether a wait ends when a failed save is repeated.
+pub(super) fn is_for_the_store(wait: &Wait) -> bool {
+    matches!(wait.reason(), WaitReason::Setback(Setback::NotSaved))
+}
+
+/// Whether a snapshot says that a request may have been sent.
+pub(super) fn is_in_flight(snapshot: &Value) -> bool {
+    ["authorizing", "pending"].iter().any(|phase| snapshot["phase"][phase]["in_flight"] == true)
 }
 
 /// Returns a snapshot without the parts that resuming changes: counters that jump, and the
@@ -143,6 +171,36 @@ impl Sim {
         self.flow.revision() == self.store.kept.revision
     }
 
+    /// Checks that an output did not overtake the save of its state. Unless a prompt depends on it, a
+    /// save that failed is enough, and for a second it need not be that of the last state, unless
+    /// that has tokens or is the end.
+    pub(super) fn was_saved_before(&mut self, output: &Output) {
+        let may_prompt = match output {
+            Output::Save(_) => return,
+            Output::Wait(wait) if is_for_the_store(wait) => return,
+            Output::Wait(_) | Output::Done => false,
+            Output::Transmit(_) | Output::Key(_) | Output::KeySet(_) => {
+                self.flow.stage() == Stage::Authorizing
+            }
+        };
+        let (revision, moment) = (self.flow.revision(), self.mirror.moment);
+        if self.store.newest == Some(revision) {
+            return;
+        }
+        assert!(!may_prompt, "{output:?} overtakes the save of its state: {:?}", self.flow);
+        let store = &mut self.store;
+        if store.failed.take_if(|(failed, since)| *failed == revision && moment >= *since).is_some()
+        {
+            (store.gone_without, store.paused) = (Some(revision), moment + 1000);
+        }
+        let is_precious = matches!(self.flow.stage(), Stage::Verifying | Stage::Settled);
+        assert!(
+            moment < store.paused && (!is_precious || store.gone_without == Some(revision)),
+            "{output:?} overtakes the save of its state: {:?}",
+            self.flow
+        );
+    }
+
     /// The knowledge of the simulation belongs to the stored state.
     pub(super) fn stands_for_what_is_kept(&mut self) {
         let snapshot = std::mem::take(&mut self.store.kept.snapshot);
@@ -166,6 +224,8 @@ impl Sim {
         let is_kept = !fails && self.store.write(state);
         if is_kept {
             self.store.is_behind = false;
+        } else {
+            self.store.failed = Some((self.flow.revision(), self.mirror.moment));
         }
         let now = self.now();
         let answer = if is_kept { save.saved() } else { save.failed() };
@@ -211,8 +271,8 @@ impl Sim {
 
     /// Drops the caller during this save.
     pub(super) fn abandon(&mut self, save: &Save) {
-        let since = self.since_when();
-        self.is_held(since);
+        let limit = u64::try_from(save.limit().as_millis()).expect("short");
+        self.store.failed = Some((self.flow.revision(), self.mirror.moment + limit));
         if self.store.late.len() < MOST_LATE {
             let snapshot = save.snapshot().as_bytes().to_vec();
             let late = self.state(snapshot);
@@ -231,25 +291,16 @@ impl Sim {
     /// Returns a snapshot, with what the simulation knows.
     fn state(&self, snapshot: Vec<u8>) -> State {
         let saved: Value = serde_json::from_slice(&snapshot).expect("JSON");
-        let is_in_flight = |phase: &str| saved["phase"][phase]["in_flight"] == true;
-        let mut mirror = self.mirror.clone();
-        // A request that is made and held back for this save: the resumed process cannot know that
-        // it was not sent.
-        let held = match (is_in_flight("authorizing"), is_in_flight("pending")) {
-            (true, _) => Some(Kind::Authentication),
-            (_, true) => Some(Kind::Token),
-            _ => None,
-        };
-        if let (Some(kind), None) = (held, mirror.open) {
-            let sent = self.held.map_or(mirror.moment, |held| held.since);
-            mirror.open =
-                Some(OpenQuestion { id: 0, kind, sent, limit: u64::MAX, stale: 0, begun: false });
-            mirror.first_sent.get_or_insert(sent);
-        }
+        // The process that resumes it cannot know whether a request that was made was also sent.
+        assert_eq!(
+            is_in_flight(&saved),
+            self.mirror.open.is_some_and(|open| open.is_request()),
+            "a request is saved as in flight from the moment at which it is made"
+        );
         State {
             revision: saved["revision"].as_u64().expect("a number"),
             snapshot,
-            mirror,
+            mirror: self.mirror.clone(),
             not_before: self.not_before,
             ended: self.ended,
             skips: self.skips,
@@ -282,6 +333,12 @@ impl Sim {
             matches!(&asked.question, Question::Sent { sending, .. } if sending.transmit().endpoint() != Endpoint::Token)
         });
         let kept = self.store.kept.clone();
+        // Only the clock orders the writes of processes that resume the same state. Without it, a
+        // store has to wait for the writes of the dead process.
+        let started = std::mem::replace(&mut self.store.started, self.wall);
+        if self.wall <= started.max(kept.mirror.wall) {
+            self.store.late.clear();
+        }
         if std::mem::take(&mut self.store.is_behind) {
             // An interval that was not written cannot be kept.
             (self.not_before, self.skips) =
@@ -316,6 +373,7 @@ impl Sim {
                 }
             }
         }
-        (self.polls_without_time, self.held) = (0, None);
+        (self.polls_without_time, self.keys_since) = (0, None);
+        (self.store.failed, self.store.gone_without, self.store.paused) = (None, None, 0);
     }
 }

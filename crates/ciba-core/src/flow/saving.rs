@@ -3,6 +3,7 @@
 // Ruling 26.
 
 use alloc::boxed::Box;
+use core::time::Duration;
 
 use super::{
     effect::{Effect, PlannedWait},
@@ -17,6 +18,25 @@ use crate::{
     error::{Failure, Setback},
     time::Timestamp,
 };
+
+/// How many revisions are set aside for each millisecond of a flow, which is more than any process
+/// can count in it.
+const REVISIONS_PER_MILLI: u64 = 1 << 20;
+
+/// The longest age that counts, which is longer than any flow can be resumed.
+const LONGEST_AGE: Duration = Duration::from_secs(1 << 21);
+
+/// Returns the revision of a flow that is resumed at a moment. The saves of the resumed flow are newer
+/// than all saves of earlier processes, including writes that were still in progress when those ended.
+// It depends on the moment and not only on the snapshot, because an earlier process may have resumed
+// the same snapshot and died before it could save. If its writes arrived now, they would replace the
+// state of this process, which may have prompted the person.
+pub(super) fn resumed_revision(saved: u64, moment: Moment) -> u64 {
+    let age = moment.since(Moment::START).min(LONGEST_AGE);
+    // If the clock was set back, the moment is that of the snapshot.
+    let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    saved.saturating_add(REVISIONS_PER_MILLI).max(millis.saturating_mul(REVISIONS_PER_MILLI))
+}
 
 /// What a driver that stops has to do for the store, returned by [`Flow::unsaved`].
 #[derive(Debug)]

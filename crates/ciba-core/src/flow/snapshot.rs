@@ -15,6 +15,7 @@ use super::{
     pending::Pending,
     phase::Phase,
     questions::Questions,
+    saving::resumed_revision,
     settled::Settled,
     spacing::Spacing,
     store::StoreState,
@@ -42,11 +43,6 @@ const VERSION: u32 = 1;
 /// By how much the question counter jumps on resuming, so that answers to questions of the previous
 /// process are never taken for answers to new questions.
 const COUNTER_JUMP: u64 = 1 << 16;
-
-/// By how much the revision jumps on resuming. It exceeds what any process can count, so the saves
-/// of the resumed flow are newer than all saves of the previous process, including a write that was
-/// still in progress when that process ended.
-const REVISION_JUMP: u64 = 1 << 32;
 
 /// The version of a snapshot, which is read first.
 #[derive(Deserialize)]
@@ -582,18 +578,18 @@ impl Flow {
             phase = notifications.collect(phase, &context);
         }
         Ok(Self {
-            clock,
             questions: Questions {
                 serial: saved.serial,
                 counter: saved.counter.saturating_add(COUNTER_JUMP),
             },
             is_resumed: true,
-            revision: saved.revision.saturating_add(REVISION_JUMP),
+            revision: resumed_revision(saved.revision, clock.moment()),
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
             acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
             notifications,
             saving: Some(Box::new(StoreState::resumed(&phase))),
             phase: Some(phase),
+            clock,
             config,
         })
     }
