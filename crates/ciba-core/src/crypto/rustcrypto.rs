@@ -12,20 +12,22 @@ use p256::{
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{
-    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey,
-    SigningFailed, SigningKey, VerificationKey, Verifier,
-    rules::{coordinates, ed25519_point},
+    BadSignature, Decrypter, DecryptionKey, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey,
+    PrivateKey, PublicKey, SigningFailed, SigningKey, VerificationKey, Verifier,
+    rules::{coordinates, ed25519_point, uncompressed},
+    rustcrypto_decrypt::Aes,
 };
 use crate::{
     crypto::entropy::Entropy,
-    jose::{Curve, JwsAlgorithm},
+    jose::{Curve, JwsAlgorithm, KeyManagement},
     secret::Body,
 };
 
 /// Cryptography by the RustCrypto crates.
 ///
-/// It supports ES256, ES384, ES512, EdDSA (with strict verification), HMAC and SHA-2, and with the
-/// feature `rustcrypto-rsa` also RS* and PS*. ECDSA signatures are deterministic ([RFC 6979]).
+/// It supports ES256, ES384, EdDSA (with strict verification), HMAC and SHA-2, ECDH-ES and AES for
+/// decryption, and with the feature `rustcrypto-rsa` also RS*, PS* and RSA-OAEP. ECDSA signatures
+/// are deterministic ([RFC 6979]).
 ///
 /// Services that sign with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times
 /// as fast at it and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
@@ -52,11 +54,6 @@ impl Verifier for RustCrypto {
                 let key =
                     p384::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P384, x, y)?);
                 Ok(Arc::new(Es384Public(key.map_err(|_| KeyRejected::Malformed)?)))
-            }
-            (JwsAlgorithm::Es512, PublicKey::Ec { curve: Curve::P521, x, y }) => {
-                let key =
-                    p521::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P521, x, y)?);
-                Ok(Arc::new(Es512Public(key.map_err(|_| KeyRejected::Malformed)?)))
             }
             (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => {
                 let key = ed25519_dalek::VerifyingKey::from_bytes(ed25519_point(x)?)
@@ -89,6 +86,10 @@ impl Verifier for RustCrypto {
             Hash::Sha384 => mac::<Sha384>(key, data),
             Hash::Sha512 => mac::<Sha512>(key, data),
         }
+    }
+
+    fn decrypter(&self) -> Option<&dyn Decrypter> {
+        Some(&Aes)
     }
 }
 
@@ -125,18 +126,6 @@ impl KeyImporter for RustCrypto {
                     p384::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(Es384Private(key)))
             }
-            (JwsAlgorithm::Es512, PrivateKey::Pkcs8(der)) => {
-                let key = p521::ecdsa::SigningKey::from_pkcs8_der(der)
-                    .map_err(|_| KeyRejected::WrongKind)?;
-                Ok(Arc::new(Es512Private(key)))
-            }
-            (JwsAlgorithm::Es512, PrivateKey::Ec { curve: Curve::P521, d })
-                if d.len() == Curve::P521.width() =>
-            {
-                let key =
-                    p521::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
-                Ok(Arc::new(Es512Private(key)))
-            }
             (JwsAlgorithm::EdDsa, PrivateKey::Pkcs8(der)) => {
                 let key = ed25519_dalek::SigningKey::from_pkcs8_der(der)
                     .map_err(|_| KeyRejected::WrongKind)?;
@@ -147,8 +136,7 @@ impl KeyImporter for RustCrypto {
                 Ok(Arc::new(EdDsaPrivate(ed25519_dalek::SigningKey::from_bytes(seed))))
             }
             (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, .. })
-            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. })
-            | (JwsAlgorithm::Es512, PrivateKey::Ec { curve: Curve::P521, .. }) => {
+            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. }) => {
                 Err(KeyRejected::Malformed)
             }
             #[cfg(feature = "rustcrypto-rsa")]
@@ -161,6 +149,20 @@ impl KeyImporter for RustCrypto {
             }
             _ => Err(KeyRejected::WrongKind),
         }
+    }
+
+    fn import_decryption(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: KeyManagement,
+    ) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
+        if !algorithm.is_rsa() {
+            return super::rustcrypto_decrypt::import(key, algorithm);
+        }
+        #[cfg(feature = "rustcrypto-rsa")]
+        return super::rustcrypto_rsa::import_decryption(key, algorithm);
+        #[cfg(not(feature = "rustcrypto-rsa"))]
+        Err(KeyRejected::UnsupportedAlgorithm)
     }
 
     #[cfg(feature = "rustcrypto-rsa")]
@@ -191,20 +193,6 @@ fn mac<D: EagerHash>(key: &[u8], data: &[u8]) -> Digest {
     let Ok(mut mac) = Hmac::<D>::new_from_slice(key) else { return Digest::new(&[]) };
     mac.update(data);
     Digest::new(&mac.finalize().into_bytes())
-}
-
-/// Encodes a point in uncompressed SEC1 form. The coordinates must have full width.
-// REQ-JWKS-14
-fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected> {
-    if x.len() != curve.width() || y.len() != curve.width() {
-        return Err(KeyRejected::Malformed);
-    }
-    let mut point = Vec::with_capacity(1 + 2 * curve.width());
-    // The tag of an uncompressed point (SEC1 section 2.3.3).
-    point.push(4);
-    point.extend_from_slice(x);
-    point.extend_from_slice(y);
-    Ok(point)
 }
 
 /// Declares the verification key and the signing key of ECDSA on one curve.
@@ -255,7 +243,6 @@ macro_rules! ecdsa {
 
 ecdsa!(Es256Public, Es256Private, P256, p256, Es256);
 ecdsa!(Es384Public, Es384Private, P384, p384, Es384);
-ecdsa!(Es512Public, Es512Private, P521, p521, Es512);
 
 struct EdDsaPublic(ed25519_dalek::VerifyingKey);
 

@@ -230,7 +230,7 @@ fn values_that_the_provider_does_not_list_are_refused_unless_overridden() {
         (
             AUTH_ALGS,
             json!(["ES256"]),
-            json!(["ES256K"]),
+            json!(["ES512"]),
             "ES256",
             MetadataRule::AuthenticationAlgorithm,
         ),
