@@ -29,8 +29,10 @@ const FLOORS: &[(&str, u8)] = &[
     ("wire", 2),
     // 3: configuration, requests and checks
     ("authentication", 3),
+    ("binding", 3),
     ("client", 3),
     ("credential", 3),
+    ("dpop", 3),
     ("expect", 3),
     ("granted", 3),
     ("id_token", 3),

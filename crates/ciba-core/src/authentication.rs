@@ -6,6 +6,7 @@ use core::fmt;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    binding::Binding,
     granted::{self, Difference, Requested},
     id_token::{ClaimsError, IdToken},
     person::{NotCompared, Person},
@@ -23,6 +24,7 @@ pub struct Authentication {
     id_token: Option<IdToken>,
     received_at: Timestamp,
     requested: Requested,
+    binding: Binding,
 }
 
 impl Authentication {
@@ -33,10 +35,11 @@ impl Authentication {
         id_token: Option<IdToken>,
         received_at: Timestamp,
         requested: Requested,
+        binding: Binding,
     ) -> Box<Self> {
         // The verified token contains it.
         let tokens = ReceivedTokens { id_token: None, ..tokens };
-        Box::new(Self { tokens, id_token, received_at, requested })
+        Box::new(Self { tokens, id_token, received_at, requested, binding })
     }
 
     /// Returns `sub` of the ID Token, which identifies the authenticated person.
@@ -79,6 +82,13 @@ impl Authentication {
     #[must_use]
     pub fn token_type(&self) -> &str {
         &self.tokens.token_type
+    }
+
+    /// Returns how the access token is bound to this client, and therefore what must be shown with
+    /// it. [`Binding::check`] compares it with the claims of the access token.
+    #[must_use]
+    pub const fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Returns the refresh token, if there is one.
@@ -231,7 +241,8 @@ mod tests {
             deviations: alloc::vec::Vec::new(),
         };
         let requested = Requested { scope: "openid email".into(), ..Requested::default() };
-        Authentication::new(tokens, None, Timestamp::from_unix_secs(1000), requested)
+        let received = Timestamp::from_unix_secs(1000);
+        Authentication::new(tokens, None, received, requested, Binding::Bearer)
     }
 
     /// REQ-TOK-07a

@@ -126,6 +126,13 @@ pub(crate) const KEY_SET_STALE: Duration = Duration::from_secs(3600);
 /// The maximum length of an `auth_req_id` in bytes.
 // REQ-ACK-06
 pub(crate) const AUTH_REQ_ID_BYTES: usize = 8 * 1024;
+/// The maximum length of a DPoP nonce in bytes. RFC 9449 sets none; some providers encrypt their
+/// state into it.
+// REQ-POP-08
+pub(crate) const DPOP_NONCE_BYTES: usize = 2048;
+/// How long a provider is expected to accept a DPoP proof. RFC 9449 section 11.1 leaves it to the
+/// provider: seconds or minutes.
+pub(crate) const PROOF_LIFETIME: Duration = Duration::from_secs(60);
 /// The maximum number of keys read from a set.
 // REQ-JWKS-19
 pub(crate) const KEYS_IN_SET: usize = 200;
@@ -135,11 +142,6 @@ pub(crate) const KEYS_TRIED: usize = 8;
 /// The maximum length of a compact JWS, and of its encoded header, which may contain certificates.
 pub(crate) const JWS_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const JWS_HEADER_BYTES: usize = 64 * 1024;
-/// The maximum length of the encrypted key of a JWE, in bytes.
-// The longest is that of RSA with 8192 bits.
-pub(crate) const ENCRYPTED_KEY_BYTES: usize = 1024;
-/// The maximum length of a key file in bytes.
-pub(crate) const KEY_FILE_BYTES: usize = 64 * 1024;
 /// The maximum length of each kind of response body, in bytes.
 pub(crate) const METADATA_BYTES: usize = 1024 * 1024;
 pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;

@@ -38,6 +38,26 @@ named! {
         /// A notification contains tokens, but the client is registered for ping mode.
         AnotherMode = "another_mode"
             => "it delivers tokens, but this client is registered for ping mode",
+        /// The tokens are not bound to the client's key, although the request had a DPoP proof:
+        /// `token_type` is not `DPoP` ([RFC 9449 section 5]).
+        ///
+        /// [RFC 9449 section 5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
+        // REQ-POP-11
+        NotBound = "not_bound"
+            => "token_type is not DPoP, although the tokens are to be bound to a key",
+        /// It demands a DPoP nonce and provides none that can be used ([RFC 9449 section 8]).
+        ///
+        /// [RFC 9449 section 8]: https://www.rfc-editor.org/rfc/rfc9449#section-8
+        // REQ-POP-08
+        NonceMissing = "nonce_missing"
+            => "it demands a DPoP nonce and provides none that can be used",
+        /// It demands a DPoP nonce although the proof contained the one that it had just provided
+        /// ([RFC 9449 section 8]).
+        ///
+        /// [RFC 9449 section 8]: https://www.rfc-editor.org/rfc/rfc9449#section-8
+        // REQ-TOK-26
+        NonceRefused = "nonce_refused"
+            => "it demands a DPoP nonce again, for a proof with the nonce that it had provided",
     } copied with {
         /// A required member is missing.
         MissingMember(name: &'static str) = "missing_member" => ("{name} is missing"),

@@ -18,6 +18,7 @@ extern crate std;
 
 mod ask;
 mod authentication;
+mod binding;
 #[cfg_attr(
     not(test),
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
@@ -27,6 +28,7 @@ mod client;
 mod credential;
 pub mod crypto;
 mod discovery;
+mod dpop;
 #[cfg_attr(
     not(test),
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
@@ -125,6 +127,7 @@ pub mod config {
 pub mod evidence {
     pub use crate::{
         authentication::NoIdToken,
+        binding::{Binding, NotConfirmed},
         granted::Difference,
         id_token::{ClaimsError, IdToken, IdTokenContext},
         person::{ComparedBy, NotCompared},
@@ -147,7 +150,7 @@ pub mod keys {
     pub use crate::{
         jwks::KeySetDocument,
         secret::PrivateJwk,
-        software_keys::{KeyFileError, SoftwareDecryptionKey, SoftwareKeyError},
+        software_keys::{KeyFileError, SoftwareKeyError},
     };
 }
 

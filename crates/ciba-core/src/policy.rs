@@ -115,6 +115,7 @@ impl Policy {
     pub(crate) fn token_rules(&self, id_token_required: bool) -> TokenRules<'_> {
         TokenRules {
             id_token_required,
+            bound_to_key: false,
             assume_bearer: self.assume_bearer,
             bearer_words: &self.bearer_words,
             scope_lists: self.scope_lists,

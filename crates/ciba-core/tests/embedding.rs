@@ -92,7 +92,7 @@ fn denial() -> String {
 fn the_configuration_names_what_a_driver_lacks() {
     let poll = |auth| config(BASE, auth);
     let none = Equipment::default();
-    let all = Equipment { certificate: true, signer: true, inbox: true };
+    let all = Equipment { certificate: true, signer: true, dpop_key: true, inbox: true };
     for (config, lacks, has) in [
         (
             poll(ClientAuth::TlsClientAuth),

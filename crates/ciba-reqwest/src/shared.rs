@@ -23,6 +23,9 @@ pub trait Saver: Send + Sync {
     /// [`Superseded`](crate::Superseded): another process continues this flow, and this one ends
     /// with [`Failure::Superseded`](crate::Failure::Superseded).
     ///
+    /// This stops a process that goes on after another one has resumed its flow. It does not replace
+    /// a lock: two processes that resume the same state at about the same time can both prompt.
+    ///
     /// Saves of one flow are requested one after the other, never two at once. The future may be
     /// dropped before it completes, with the drive or the notification that needed it, or because
     /// it takes too long: a minute while the authentication request may still be sent, ten seconds

@@ -194,6 +194,8 @@ pub struct Setup {
     key: Option<(JwsAlgorithm, Option<Arc<str>>)>,
     /// The public part of a private key in memory.
     public_key: Option<String>,
+    /// The algorithm and the public part of the key to which tokens are bound.
+    dpop: Option<(JwsAlgorithm, String)>,
     secret: Option<ClientSecret>,
     /// Whether the secret authenticates the client and not the key: the one that was given last
     /// does.
@@ -213,6 +215,7 @@ impl Setup {
             headers: Vec::new(),
             key: None,
             public_key: None,
+            dpop: None,
             secret: None,
             by_secret: false,
             notified: None,
@@ -263,6 +266,9 @@ impl Setup {
         }
         if let Some(public_key) = self.public_key.as_ref().filter(|_| !lists_keys) {
             builder = builder.public_key(public_key);
+        }
+        if let Some((algorithm, public_jwk)) = self.dpop {
+            builder = builder.dpop(algorithm, public_jwk);
         }
         for (name, value) in self.headers {
             builder = builder.header(name, value);

@@ -136,7 +136,7 @@ impl<'a, A: Adapter> Drive<'a, A> {
                         return Ok(Step::Send(self.outgoing(sending)));
                     }
                 }
-                Output::Key(operation) => match self.driver.signer() {
+                Output::Key(operation) => match self.driver.signer(operation.purpose()) {
                     Some(signer) => return Ok(Step::Sign(self.signing(signer, operation)?)),
                     None => {
                         self.signed(operation, Err("the driver has no signer".into()), watch)?

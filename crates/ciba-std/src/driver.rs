@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 use ciba_core::{
     AuthRequest, ClientConfig, Entropy, Flow,
     config::{Equipment, Lacking},
-    machine::ResumeError,
+    machine::{KeyPurpose, ResumeError},
 };
 
 use crate::{
@@ -33,6 +33,7 @@ pub struct DriverBuilder<A: Driving> {
 /// What a driver works with, apart from its configuration and its HTTP client.
 pub(crate) struct Kit<A: Adapter> {
     pub(crate) signer: Option<Arc<A::Signer>>,
+    pub(crate) dpop_signer: Option<Arc<A::Signer>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropies: Arc<dyn EntropySource>,
     pub(crate) inbox: Option<Routing<A>>,
@@ -58,6 +59,13 @@ impl<A: Driving> DriverBuilder<A> {
     /// Signs with this private key.
     pub fn signer(mut self, signer: Arc<A::Signer>) -> Self {
         self.kit.signer = Some(signer);
+        self
+    }
+
+    /// Makes DPoP proofs with this private key, for a configuration that
+    /// [binds tokens to it](ciba_core::ClientConfigBuilder::dpop).
+    pub fn dpop_key(mut self, signer: Arc<A::Signer>) -> Self {
+        self.kit.dpop_signer = Some(signer);
         self
     }
 
@@ -97,6 +105,7 @@ impl<A: Driving> DriverBuilder<A> {
         let equipment = Equipment {
             certificate: A::has_certificate(&self.http),
             signer: self.kit.signer.is_some(),
+            dpop_key: self.kit.dpop_signer.is_some(),
             inbox: self.kit.inbox.is_some(),
         };
         if let Some(lacking) = self.config.lacks(equipment) {
@@ -131,6 +140,7 @@ impl<A: Adapter> Default for Kit<A> {
     fn default() -> Self {
         Self {
             signer: None,
+            dpop_signer: None,
             clock: Arc::new(SystemClock),
             entropies: Arc::new(SystemEntropy),
             inbox: None,
@@ -143,6 +153,7 @@ impl<A: Adapter> Clone for Kit<A> {
     fn clone(&self) -> Self {
         Self {
             signer: self.signer.clone(),
+            dpop_signer: self.dpop_signer.clone(),
             clock: Arc::clone(&self.clock),
             entropies: Arc::clone(&self.entropies),
             inbox: self.inbox.clone(),
@@ -217,8 +228,13 @@ impl<A: Adapter> DriverBase<A> {
         self.kit.entropies.draw()
     }
 
-    pub(crate) fn signer(&self) -> Option<&A::Signer> {
-        self.kit.signer.as_deref()
+    /// Returns the signer with the key for a purpose.
+    pub(crate) fn signer(&self, purpose: KeyPurpose) -> Option<&A::Signer> {
+        match purpose {
+            KeyPurpose::DpopProof => self.kit.dpop_signer.as_deref(),
+            // All other purposes use the key that authenticates the client.
+            _ => self.kit.signer.as_deref(),
+        }
     }
 
     pub(crate) const fn inbox(&self) -> Option<&Routing<A>> {

@@ -24,6 +24,9 @@ pub trait Saver: Send + Sync {
     /// [`Superseded`](crate::Superseded): another process continues this flow, and this one ends
     /// with [`Failure::Superseded`](crate::Failure::Superseded).
     ///
+    /// This stops a process that goes on after another one has resumed its flow. It does not replace
+    /// a lock: two processes that resume the same state at about the same time can both prompt.
+    ///
     /// Saves of one flow are requested one after the other, never two at once, from the thread of
     /// the drive or of a notification. The drive waits for a save without a limit, so a save that
     /// never returns also holds up a login that was approved: set a time-out in the client of your

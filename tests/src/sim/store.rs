@@ -184,15 +184,16 @@ impl Sim {
             }
         };
         let (revision, moment) = (self.flow.revision(), self.mirror.moment);
-        if self.store.newest == Some(revision) {
-            return;
-        }
-        assert!(!may_prompt, "{output:?} overtakes the save of its state: {:?}", self.flow);
         let store = &mut self.store;
+        // The flow does not learn of an abandoned write that arrives.
         if store.failed.take_if(|(failed, since)| *failed == revision && moment >= *since).is_some()
         {
             (store.gone_without, store.paused) = (Some(revision), moment + 1000);
         }
+        if store.newest == Some(revision) {
+            return;
+        }
+        assert!(!may_prompt, "{output:?} overtakes the save of its state: {:?}", self.flow);
         let is_precious = matches!(self.flow.stage(), Stage::Verifying | Stage::Settled);
         assert!(
             moment < store.paused && (!is_precious || store.gone_without == Some(revision)),
@@ -224,8 +225,12 @@ impl Sim {
         let is_kept = !fails && self.store.write(state);
         if is_kept {
             self.store.is_behind = false;
+            (self.store.failed, self.store.gone_without, self.store.paused) = (None, None, 0);
         } else {
             self.store.failed = Some((self.flow.revision(), self.mirror.moment));
+            if save.is_needed() {
+                self.store.paused = self.mirror.moment + 1000;
+            }
         }
         let now = self.now();
         let answer = if is_kept { save.saved() } else { save.failed() };

@@ -73,6 +73,10 @@ pub enum KeyPurpose {
     ///
     /// [CIBA Core 7.1.1]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.1.1
     RequestObject,
+    /// A DPoP proof ([RFC 9449]). The key is the one to which tokens are bound.
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    DpopProof,
 }
 
 impl KeyOperation {

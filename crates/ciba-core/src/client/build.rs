@@ -27,6 +27,8 @@ impl ClientConfigBuilder {
         self.check(&mut findings);
         self.check_profile(&mut findings);
         let public_keys = registration::public_keys(&self, &mut findings);
+        let dpop =
+            self.dpop.rules(self.certificate.bound_tokens, self.verifier.as_deref(), &mut findings);
         // After all checks, because it compares their findings.
         self.say_once(&mut findings);
         let backchannel = self.address(Endpoint::BackchannelAuthentication);
@@ -80,6 +82,7 @@ impl ClientConfigBuilder {
             verifier,
             profile: self.profile,
             certificate: self.certificate,
+            dpop,
             public_keys,
             headers: self.headers,
         }))

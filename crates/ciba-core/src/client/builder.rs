@@ -8,6 +8,7 @@ use super::{
     binding_message::BindingMessageRule,
     certificate::CertificateSubject,
     config::{AssertionRules, CertificateUse, ClientConfig, IdTokenRules, RegisteredDefaults},
+    dpop::DpopOptions,
     id::ClientId,
     metadata_rule::MetadataRule,
     request_rules::{RequestObjectOptions, RequestStyle},
@@ -50,6 +51,7 @@ pub struct ClientConfigBuilder {
     pub(super) request_options: RequestObjectOptions,
     pub(super) certificate: CertificateUse,
     pub(super) certificates: Vec<Vec<u8>>,
+    pub(super) dpop: DpopOptions,
     pub(super) user_codes: bool,
     pub(super) id_token: IdTokenRules,
     pub(super) registered: RegisteredDefaults,
@@ -95,6 +97,7 @@ impl ClientConfigBuilder {
             request_options: RequestObjectOptions::default(),
             certificate: CertificateUse::default(),
             certificates: Vec::new(),
+            dpop: DpopOptions::default(),
             user_codes: false,
             id_token: IdTokenRules {
                 algorithm: JwsAlgorithm::Rs256,

@@ -125,6 +125,13 @@ impl ClientConfigBuilder {
         {
             not_listed("tls_client_certificate_bound_access_tokens", "true");
         }
+        let listed =
+            provider.dpop_signing_algs.as_ref().filter(|_| self.heeds(MetadataRule::DpopAlgorithm));
+        if let (Some(listed), Some(algorithm)) = (listed, self.dpop.algorithm())
+            && !listed.contains(&algorithm)
+        {
+            not_listed("dpop_signing_alg_values_supported", algorithm.name());
+        }
         // CIBA Core 4: an absent member means `false`.
         if self.user_codes && !provider.user_code_supported && self.heeds(MetadataRule::UserCodes) {
             not_listed("backchannel_user_code_parameter_supported", "true");

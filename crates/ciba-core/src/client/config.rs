@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::{
     auth::ClientAuth,
     certificate::CertificateSubject,
+    dpop::DpopRules,
     id::ClientId,
     request_rules::{RequestObjectRules, RequestStyle},
 };
@@ -21,7 +22,7 @@ use crate::{
     profile::Profile,
     time::Timestamp,
     url::Url,
-    wire::{Headers, metadata::DeliveryMode},
+    wire::{Headers, metadata::DeliveryMode, token::TokenRules},
 };
 
 /// The configuration of one client at one provider.
@@ -65,6 +66,8 @@ pub struct ClientConfig {
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) profile: Profile,
     pub(super) certificate: CertificateUse,
+    /// How proofs are made, if tokens are bound to a key.
+    pub(crate) dpop: Option<DpopRules>,
     pub(super) public_keys: Vec<JsonObject>,
     /// Header fields sent with every request.
     pub(crate) headers: Headers,
@@ -178,6 +181,61 @@ impl ClientConfig {
     #[must_use]
     pub const fn presents_certificate(&self, endpoint: Endpoint) -> bool {
         self.certificate.is_shown(&self.auth, self.delivery, endpoint)
+    }
+
+    /// Returns whether tokens are bound to the client certificate ([RFC 8705 section 3]).
+    ///
+    /// [RFC 8705 section 3]: https://www.rfc-editor.org/rfc/rfc8705#section-3
+    #[must_use]
+    pub const fn binds_to_certificate(&self) -> bool {
+        self.certificate.bound_tokens
+    }
+
+    /// Returns the algorithm of DPoP proofs, if tokens are bound to a key ([RFC 9449]).
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    #[must_use]
+    pub fn dpop_algorithm(&self) -> Option<JwsAlgorithm> {
+        self.dpop.as_ref().map(|rules| rules.algorithm)
+    }
+
+    /// Returns the thumbprint of the key to which tokens are bound, as in `cnf.jkt`
+    /// ([RFC 9449 section 6.1]).
+    ///
+    /// [RFC 9449 section 6.1]: https://www.rfc-editor.org/rfc/rfc9449#section-6.1
+    #[must_use]
+    pub fn dpop_thumbprint(&self) -> Option<&str> {
+        self.dpop.as_ref().map(|rules| &*rules.thumbprint)
+    }
+
+    /// Returns the rules for the proof of a request to an endpoint, if it carries one.
+    // REQ-POP-06, REQ-POP-16
+    pub(crate) fn proof_rules(&self, endpoint: Endpoint) -> Option<&DpopRules> {
+        self.dpop.as_ref().filter(|rules| match endpoint {
+            Endpoint::BackchannelAuthentication => {
+                // A push client makes no token request, so only this request can bind its tokens.
+                rules.on_authentication || self.delivery == DeliveryMode::Push
+            }
+            Endpoint::Token => true,
+            Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => false,
+        })
+    }
+
+    /// Returns the URL that requests to an endpoint of the authorization server call.
+    pub(crate) const fn url(&self, endpoint: Endpoint) -> Option<&Url> {
+        match endpoint {
+            Endpoint::BackchannelAuthentication => Some(&self.backchannel_endpoint),
+            Endpoint::Token => Some(&self.token_endpoint),
+            Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => None,
+        }
+    }
+
+    /// Returns the rules for reading the tokens of this client.
+    pub(crate) fn token_rules(&self, id_token_required: bool) -> TokenRules<'_> {
+        TokenRules {
+            bound_to_key: self.dpop.is_some(),
+            ..self.policy.token_rules(id_token_required)
+        }
     }
 
     /// Returns the profile against which the configuration was checked.

@@ -258,9 +258,10 @@ const NOTIFICATION_ENDPOINT: &str = "backchannel_client_notification_endpoint";
 const REQUEST_ALG: &str = "backchannel_authentication_request_signing_alg";
 
 type Switch = fn(ClientConfigBuilder) -> ClientConfigBuilder;
-const SWITCHES: [(&str, Switch); 4] = [
+const SWITCHES: [(&str, Switch); 5] = [
     ("backchannel_user_code_parameter", ClientConfigBuilder::user_codes),
     ("tls_client_certificate_bound_access_tokens", ClientConfigBuilder::certificate_bound_tokens),
+    ("dpop_bound_access_tokens", ClientConfigBuilder::dpop_bound_tokens),
     ("use_mtls_endpoint_aliases", ClientConfigBuilder::use_mtls_endpoint_aliases),
     ("require_auth_time", ClientConfigBuilder::require_auth_time),
 ];

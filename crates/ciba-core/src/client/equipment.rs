@@ -18,6 +18,10 @@ pub struct Equipment {
     pub certificate: bool,
     /// A signer with a private key.
     pub signer: bool,
+    /// A signer with the private key to which tokens are bound ([RFC 9449]).
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    pub dpop_key: bool,
     /// A notification endpoint ([CIBA Core 9]).
     ///
     /// [CIBA Core 9]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.9
@@ -35,6 +39,10 @@ pub enum Lacking {
     Certificate,
     /// A signer for assertions or requests.
     Signer,
+    /// A signer for DPoP proofs ([RFC 9449]).
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    DpopKey,
     /// An inbox for notifications. It is required in push mode, and in ping mode if
     /// [`Policy::ping_backstop`](crate::Policy::ping_backstop) is off.
     Inbox,
@@ -47,6 +55,9 @@ impl fmt::Display for Lacking {
                 "this client requires a client certificate, but the driver has none"
             }
             Self::Signer => "this client signs with a private key, but the driver has no signer",
+            Self::DpopKey => {
+                "the tokens of this client are bound to a key, but the driver has no DPoP key"
+            }
             Self::Inbox => "this client is notified by the provider, but the driver has no inbox",
         })
     }
@@ -73,6 +84,7 @@ impl ClientConfig {
         [
             (shows && !has.certificate, Lacking::Certificate),
             (signs && !has.signer, Lacking::Signer),
+            (self.dpop.is_some() && !has.dpop_key, Lacking::DpopKey),
             (is_notified && !has.inbox, Lacking::Inbox),
         ]
         .into_iter()

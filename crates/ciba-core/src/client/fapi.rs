@@ -22,6 +22,7 @@ const WIDEST_SKEW: Duration = Duration::from_secs(60);
 const ASSERTIONS: &str = "token_endpoint_auth_signing_alg";
 const REQUESTS: &str = "backchannel_authentication_request_signing_alg";
 const ID_TOKENS: &str = "id_token_signed_response_alg";
+const PROOFS: &str = "dpop_signing_alg";
 /// The maximum age of an ID Token.
 const OLDEST_TOKEN: Duration = Duration::from_secs(600);
 
@@ -133,8 +134,13 @@ impl ClientConfigBuilder {
             // A missing method is reported by `check_presence`.
             | None => {}
         }
-        if !self.certificate.bound_tokens {
-            let reason = "access tokens must be bound to the client certificate";
+        // FAPI 1.0 knows only certificates.
+        let may_use_key = matches!(edition, FapiCiba::Draft03OnFapi2);
+        if !self.certificate.bound_tokens && !(may_use_key && self.dpop.is_set()) {
+            let reason = match may_use_key {
+                true => "access tokens must be bound to the client certificate or to a DPoP key",
+                false => "access tokens must be bound to the client certificate",
+            };
             broken(
                 "tls_client_certificate_bound_access_tokens",
                 "FAPI1A 5.2.2 items 5 and 6",
@@ -148,7 +154,7 @@ impl ClientConfigBuilder {
     }
 
     fn check_fapi_algorithms(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
-        let used: [(&str, Option<JwsAlgorithm>); 3] = [
+        let used: [(&str, Option<JwsAlgorithm>); 4] = [
             // A secret is already rejected as a method, whatever its algorithm is.
             (
                 ASSERTIONS,
@@ -165,6 +171,7 @@ impl ClientConfigBuilder {
                     .filter(|_| !self.signs_by_profile)
                     .map(|(algorithm, _)| *algorithm),
             ),
+            (PROOFS, self.dpop.algorithm()),
             (ID_TOKENS, self.names_id_token_algorithm.then_some(self.id_token.algorithm)),
         ];
         // The default, RS256, is not allowed here, so it must not apply silently.

@@ -29,6 +29,12 @@ named! {
         ///
         /// [RFC 8705 section 3.3]: https://www.rfc-editor.org/rfc/rfc8705#section-3.3
         CertificateBoundTokens = "certificate-bound-tokens",
+        /// `dpop_signing_alg_values_supported` lists the algorithm of DPoP proofs
+        /// ([RFC 9449 section 5.1]).
+        ///
+        /// [RFC 9449 section 5.1]: https://www.rfc-editor.org/rfc/rfc9449#section-5.1
+        // REQ-POP-07
+        DpopAlgorithm = "dpop-algorithm",
         /// `backchannel_user_code_parameter_supported` is true.
         // REQ-DISC-09
         UserCodes = "user-codes",

@@ -1,9 +1,44 @@
 //! Options for the specifics of one provider, most of which a preset sets.
 
+use alloc::string::String;
+
 use super::ClientConfigBuilder;
-use crate::expect::AcrRule;
+use crate::{expect::AcrRule, jose::JwsAlgorithm};
 
 impl ClientConfigBuilder {
+    /// Binds the tokens to a key of the client with DPoP ([RFC 9449]). Every token request then
+    /// carries a proof, and a token response with another `token_type` than `DPoP` is rejected.
+    ///
+    /// `public_jwk` is the public key as a JWK. It does not have to be registered, and it may be
+    /// another key than the one that authenticates the client. The driver needs the private key,
+    /// which signs with `algorithm`; keep it for as long as the tokens are used.
+    ///
+    /// In push mode the authentication request carries a proof, because it is the only request.
+    ///
+    /// [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
+    // REQ-POP-07, REQ-POP-16
+    pub fn dpop(mut self, algorithm: JwsAlgorithm, public_jwk: impl Into<String>) -> Self {
+        self.dpop.key = Some((algorithm, public_jwk.into()));
+        self
+    }
+
+    /// Sends a proof with the authentication request in poll and ping mode as well. This is not
+    /// standardized; some providers bind the tokens at this point.
+    // REQ-POP-16
+    pub fn dpop_with_authentication_request(mut self) -> Self {
+        self.dpop.on_authentication = true;
+        self
+    }
+
+    /// Declares that the client is registered with `dpop_bound_access_tokens`
+    /// ([RFC 9449 section 5.2]), so that a configuration without [`Self::dpop`] is rejected.
+    ///
+    /// [RFC 9449 section 5.2]: https://www.rfc-editor.org/rfc/rfc9449#section-5.2
+    pub fn dpop_bound_tokens(mut self) -> Self {
+        self.dpop.is_registered = true;
+        self
+    }
+
     /// Adds a header field to every request of this client: authentication and token requests, and
     /// fetches of the key set. A gateway may require one, for example. Fields that belong to the
     /// protocol or to HTTP are rejected. Can be called repeatedly.

@@ -77,6 +77,9 @@ impl ClientConfig {
         if self.certificate.bound_tokens {
             set("tls_client_certificate_bound_access_tokens", true.into());
         }
+        if self.dpop.is_some() {
+            set("dpop_bound_access_tokens", true.into());
+        }
         if self.certificate.aliases_always {
             set("use_mtls_endpoint_aliases", true.into());
         }

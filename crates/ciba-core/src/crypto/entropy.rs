@@ -25,6 +25,9 @@ pub(crate) enum Purpose {
     /// The `jti` of a signed authentication request, which differs from that of an assertion.
     // REQ-SIGN-18
     RequestJti,
+    /// The `jti` of a DPoP proof.
+    // REQ-POP-02
+    ProofJti,
     /// The delay added to a wait.
     // REQ-POLL-05: it is never negative.
     Jitter,
@@ -35,11 +38,6 @@ pub(crate) enum Purpose {
     /// The secret part of the notification token.
     // REQ-FAPI-28
     NotificationSecret,
-    /// The key that takes the place of a content encryption key that could not be unwrapped.
-    // REQ-JWE-16b
-    ContentKey,
-    /// The blinding of a private-key operation that is not the only use of its entropy.
-    Blinding,
 }
 
 impl Purpose {
@@ -47,12 +45,11 @@ impl Purpose {
         match self {
             Self::Jti => b"ciba jti",
             Self::RequestJti => b"ciba request jti",
+            Self::ProofJti => b"ciba proof jti",
             Self::Jitter => b"ciba jitter",
             Self::Serial => b"ciba serial",
             Self::NotificationKey => b"ciba notification key",
             Self::NotificationSecret => b"ciba notification secret",
-            Self::ContentKey => b"ciba content key",
-            Self::Blinding => b"ciba decryption blinding",
         }
     }
 }

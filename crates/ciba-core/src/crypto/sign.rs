@@ -1,4 +1,4 @@
-//! The private-key half of a backend.
+//! The signing half of a backend.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{
@@ -7,15 +7,11 @@ use core::{
 };
 
 use super::{
-    decrypt::DecryptionKey,
     entropy::Entropy,
     keys::{KeyRejected, OwnedPublicKey, PrivateKey},
     verify::Verifier,
 };
-use crate::{
-    jose::{JwsAlgorithm, KeyManagement},
-    secret::Body,
-};
+use crate::{jose::JwsAlgorithm, secret::Body};
 
 /// A private key imported for one algorithm.
 pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
@@ -39,8 +35,7 @@ pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     fn public_key(&self) -> OwnedPublicKey;
 }
 
-/// The private-key half of a cryptography backend, which imports [`SigningKey`]s and
-/// [`DecryptionKey`]s.
+/// The signing half of a cryptography backend, which imports [`SigningKey`]s.
 pub trait KeyImporter: Verifier {
     /// Imports a private key for one algorithm.
     ///
@@ -53,21 +48,6 @@ pub trait KeyImporter: Verifier {
         key: PrivateKey<'_>,
         algorithm: JwsAlgorithm,
     ) -> Result<Arc<dyn SigningKey>, KeyRejected>;
-
-    /// Imports a private key that decrypts, for one key management algorithm.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`KeyRejected`] in the same cases as for a public key. The provided implementation
-    /// returns [`KeyRejected::UnsupportedAlgorithm`].
-    fn import_decryption(
-        &self,
-        key: PrivateKey<'_>,
-        algorithm: KeyManagement,
-    ) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
-        let _ = (key, algorithm);
-        Err(KeyRejected::UnsupportedAlgorithm)
-    }
 
     /// Generates an RSA key of 2048 bits and returns it as PKCS#1 DER.
     ///

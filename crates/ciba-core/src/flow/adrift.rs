@@ -93,7 +93,8 @@ impl Adrift {
                 context.changes.late_answer_counts = true;
                 Phase::Pending(Pending::first(grant, context))
             }
-            AuthorizeReply::Refused(answer) => {
+            // Too late for a repetition with the nonce.
+            AuthorizeReply::Refused(answer) | AuthorizeReply::NonceDemanded(answer) => {
                 context.changes.late_answer_counts = true;
                 Settled::failed(Failure::Refused(answer))
             }

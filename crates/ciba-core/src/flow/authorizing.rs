@@ -13,6 +13,7 @@ use super::{
     effect::{Effect, PlannedWait},
     exchange::{self, Preparation, Ready, RequestProgress, Target},
     grant::{Grant, Terms},
+    nonce,
     pending::Pending,
     phase::{Phase, Step},
     settled::Settled,
@@ -44,8 +45,11 @@ pub(super) struct Authorizing {
     pub(super) request_progress: RequestProgress,
     /// The number of transmissions.
     pub(super) attempt: u32,
+    /// Whether the request repeats one that was refused for its DPoP nonce.
+    // REQ-POP-10: at most one repetition.
+    pub(super) has_new_nonce: bool,
     /// The number of consecutive key operations without a signature in time.
-    pub(super) unsigned: u32,
+    pub(super) unsigned: u8,
     /// Why the last transmission was not sent or not answered.
     pub(super) cause: Cause,
     /// When the first transmission was attempted.
@@ -69,6 +73,7 @@ impl Authorizing {
             request: Box::new(request),
             request_progress: RequestProgress::Fresh,
             attempt: 0,
+            has_new_nonce: false,
             unsigned: 0,
             cause: Cause::Unknown,
             first_sent: None,
@@ -231,6 +236,16 @@ impl Authorizing {
             // An error is final. The caller decides about a new flow, because only the caller can
             // tell whether the person still expects a prompt.
             AuthorizeReply::Refused(answer) => Failure::Refused(answer),
+            // The provider refused the request before it processed it, so the person was not
+            // prompted (RFC 9449 section 8).
+            AuthorizeReply::NonceDemanded(answer) => {
+                match nonce::may_repeat(answer, response, ENDPOINT, self.has_new_nonce, context) {
+                    Ok(()) => {
+                        return Phase::Authorizing(Self { has_new_nonce: true, ..self });
+                    }
+                    Err(failure) => failure,
+                }
+            }
             AuthorizeReply::Indeterminate(answer) => {
                 return self.lost(Some(answer), sent, context);
             }
@@ -292,10 +307,10 @@ impl Authorizing {
         self.unsigned = self.unsigned.saturating_add(1);
         // A signature of the wrong length would have the wrong length again.
         let is_hopeless = matches!(problem, KeyProblem::Length(_));
-        if is_hopeless || self.unsigned >= bounds::KEY_FAILURES {
+        if is_hopeless || u32::from(self.unsigned) >= bounds::KEY_FAILURES {
             return Settled::key_unreachable(problem);
         }
-        self.due = moment.plus(wait_before(self.unsigned));
+        self.due = moment.plus(wait_before(self.unsigned.into()));
         Phase::Authorizing(self)
     }
 

@@ -8,6 +8,7 @@ use crate::{
     bounds,
     client::ClientConfig,
     crypto::entropy::{Entropy, Purpose},
+    dpop::ServerNonce,
     elapsed::Moment,
     secret::NotificationToken,
     time::Timestamp,
@@ -45,6 +46,8 @@ pub(super) struct Poll<'a> {
     pub(super) context: Context<'a>,
     /// The notification token, in ping and push mode.
     pub(super) token: Option<&'a NotificationToken>,
+    /// The newest DPoP nonce.
+    pub(super) nonce: Option<&'a ServerNonce>,
     pub(super) entropy: &'a Entropy,
     pub(super) questions: &'a mut Questions,
 }

@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     ask::{KeyOperation, KeyPurpose, Output, Transmit},
+    bounds,
     client::{ClientAuth, ClientConfig},
     credential::{self, Applied, Credential},
+    dpop::{self, Proven},
     elapsed::Moment,
     endpoint::Endpoint,
     jose::unsigned::{self, UnsignedJwt},
@@ -21,7 +23,7 @@ use crate::{
     request_object,
     secret::NotificationToken,
     url::Url,
-    wire::{Request, form::Form},
+    wire::{Method, Request, form::Form},
 };
 
 /// The progress of a request.
@@ -45,6 +47,8 @@ pub(super) struct Draft {
     request_object: Option<String>,
     /// The credential, once it is complete.
     applied: Option<Applied>,
+    /// The DPoP proof, once it is signed.
+    proof: Option<String>,
     /// The moment after which too little is left of the lifetime of what was signed.
     stale: Moment,
 }
@@ -55,6 +59,7 @@ impl Default for Draft {
             signing_input: String::new(),
             request_object: None,
             applied: None,
+            proof: None,
             stale: Moment::NEVER,
         }
     }
@@ -104,7 +109,8 @@ impl RequestProgress {
         }
     }
 
-    /// Adds a signature. The authentication request is signed before the assertion.
+    /// Adds a signature. The authentication request is signed first, then the assertion, and last the
+    /// DPoP proof.
     pub(super) fn signed(
         self,
         signature: &[u8],
@@ -116,8 +122,10 @@ impl RequestProgress {
                 let signing_input = core::mem::take(&mut draft.signing_input);
                 if draft.owes_request_object(endpoint, config) {
                     draft.request_object = Some(unsigned::complete(signing_input, signature));
-                } else {
+                } else if draft.applied.is_none() {
                     draft.applied = Some(Applied::assertion(signing_input, signature, config));
+                } else {
+                    draft.proof = Some(unsigned::complete(signing_input, signature));
                 }
                 Self::Drafted(draft)
             }
@@ -176,6 +184,7 @@ pub(super) enum Preparation {
 pub(super) struct Ready {
     request_object: Option<String>,
     applied: Applied,
+    proof: Option<String>,
     stale: Moment,
 }
 
@@ -198,24 +207,45 @@ pub(super) fn prepare(
         let life = rules.options.lifetime.saturating_sub(rules.options.backdating);
         return draft.sign(jwt, KeyPurpose::RequestObject, life, poll);
     }
-    let request_object = draft.request_object.take();
-    if let Some(applied) = draft.applied.take() {
-        return Preparation::Send(Ready { request_object, applied, stale: draft.stale });
-    }
-    let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
-    match credential::credential(config, endpoint, poll.entropy, poll.context.now) {
-        Credential::Ready(applied) => {
-            // The other credentials that are ready at once do not expire.
-            if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
-                draft.lives(life, poll.context.moment);
+    let Some(applied) = draft.applied.take() else {
+        let life = config.assertion.lifetime.saturating_sub(config.assertion.backdating);
+        match credential::credential(config, endpoint, poll.entropy, poll.context.now) {
+            Credential::Ready(applied) => {
+                // The other credentials that are ready at once do not expire.
+                if matches!(config.auth, ClientAuth::ClientSecretJwt { .. }) {
+                    draft.lives(life, poll.context.moment);
+                }
+                return proven(draft, applied, endpoint, poll);
             }
-            Preparation::Send(Ready { request_object, applied, stale: draft.stale })
+            Credential::Unsigned(jwt) => {
+                return draft.sign(jwt, KeyPurpose::ClientAssertion, life, poll);
+            }
         }
-        Credential::Unsigned(jwt) => {
-            draft.request_object = request_object;
-            draft.sign(jwt, KeyPurpose::ClientAssertion, life, poll)
-        }
+    };
+    proven(draft, applied, endpoint, poll)
+}
+
+/// Makes the DPoP proof, if the request carries one and has none yet. It is the last item, because
+/// its life is the shortest and it depends on the newest nonce.
+// REQ-POP-05, REQ-POP-06
+fn proven(
+    mut draft: Box<Draft>,
+    applied: Applied,
+    endpoint: Endpoint,
+    poll: &mut Poll<'_>,
+) -> Preparation {
+    let config = poll.context.config;
+    let proof = draft.proof.take();
+    let rules = config.proof_rules(endpoint).filter(|_| proof.is_none());
+    if let (Some(rules), Some(url)) = (rules, config.url(endpoint)) {
+        let nonce = poll.nonce.and_then(|nonce| nonce.for_endpoint(endpoint, config));
+        let proven = Proven { method: Method::Post, url, access_token: None, nonce };
+        let jwt = dpop::unsigned(rules, &proven, &*config.verifier, poll.entropy, poll.context.now);
+        draft.applied = Some(applied);
+        return draft.sign(jwt, KeyPurpose::DpopProof, bounds::PROOF_LIFETIME, poll);
     }
+    let request_object = draft.request_object.take();
+    Preparation::Send(Ready { request_object, applied, proof, stale: draft.stale })
 }
 
 /// The destination of a request, and its limits.
@@ -251,6 +281,10 @@ pub(super) fn transmit(
     let mut request = Request::post_form(target.url.clone(), form.into_body());
     for (name, value) in ready.applied.headers {
         request.headers.push(name, value);
+    }
+    // Exactly one field (REQ-POP-04): no caller can set it.
+    if let Some(proof) = &ready.proof {
+        request.headers.push(dpop::FIELD, proof);
     }
     for (name, value) in poll.context.config.headers.iter() {
         // A header field of this request takes precedence over one of the configuration.

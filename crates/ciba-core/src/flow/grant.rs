@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     ask::WaitReason,
+    binding::Binding,
     bounds,
     client::ClientConfig,
     elapsed::Moment,
@@ -32,6 +33,9 @@ pub(super) struct Terms {
     /// The `requested_expiry`, at a provider where it applies although the acknowledgement has a
     /// longer lifetime.
     pub(super) lifetime: Option<Duration>,
+    /// How the tokens are bound.
+    // Kept here, because the configuration may have another key after a restart.
+    pub(super) binding: Binding,
 }
 
 impl Terms {
@@ -43,6 +47,7 @@ impl Terms {
             lifetime: request
                 .requested_lifetime()
                 .filter(|_| config.request_style.requested_expiry_counts),
+            binding: Binding::of(config),
         })
     }
 

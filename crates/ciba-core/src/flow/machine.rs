@@ -7,6 +7,7 @@ use super::{
     authorizing::Authorizing,
     context::{Context, Poll},
     effect::Effect,
+    nonce::{self, Received},
     notifications::Notifications,
     phase::{Phase, Step},
     questions::Questions,
@@ -45,7 +46,7 @@ pub struct Flow {
     pub(super) set_back: u32,
     /// Whether the flow was resumed and has not been polled since.
     pub(super) is_resumed: bool,
-    pub(super) acknowledged: Option<Box<Acknowledgement>>,
+    pub(super) received: Option<Box<Received>>,
     /// Present in ping and push mode.
     pub(super) notifications: Option<Box<Notifications>>,
     /// The state of the store, if the flow is durable.
@@ -81,7 +82,7 @@ impl Flow {
             revision: 0,
             set_back: 0,
             is_resumed: false,
-            acknowledged: None,
+            received: None,
             notifications,
             saving: None,
             phase: Some(Phase::Authorizing(Authorizing::new(request, not_after))),
@@ -115,8 +116,13 @@ impl Flow {
             let before = phase.stage();
             let context = Context::new(&self.config, now, self.clock.moment());
             let token = self.notifications.as_ref().map(|notifications| &notifications.token);
-            let mut poll =
-                Poll { context, token, entropy: &entropy, questions: &mut self.questions };
+            let mut poll = Poll {
+                context,
+                token,
+                nonce: self.received.as_ref().and_then(|received| received.nonce.as_ref()),
+                entropy: &entropy,
+                questions: &mut self.questions,
+            };
             match phase.poll(&mut poll) {
                 Step::Next(next) => {
                     let next = self.collect(next, now);
@@ -263,6 +269,10 @@ impl Flow {
                 | Answer::KeysLater(_)
                 | Answer::KeysUnavailable(_)
         );
+        // A late response is older than the newest one, so its nonce may be out of date.
+        if is_expected && let Some(nonce) = nonce::provided(&answer, &self.config) {
+            self.received.get_or_insert_default().nonce = Some(nonce);
+        }
         let (phase, changed) = if is_expected {
             let answer = match (&self.notifications, answer) {
                 // Only the provider knows the notification token, so a notification proves that the
@@ -282,7 +292,7 @@ impl Flow {
             (phase, context.changes.late_answer_counts)
         };
         if let Some(acknowledgement) = context.changes.acknowledgement {
-            self.acknowledged = Some(acknowledgement);
+            self.received.get_or_insert_default().acknowledgement = Some(*acknowledgement);
         }
         self.phase = Some(self.collect(phase, now));
         if changed {
@@ -457,7 +467,7 @@ impl Flow {
     /// [CIBA Core 7.3]: https://openid.net/specs/openid-client-initiated-backchannel-authentication-core-1_0.html#rfc.section.7.3
     #[must_use]
     pub fn acknowledgement(&self) -> Option<&Acknowledgement> {
-        self.acknowledged.as_deref()
+        self.received.as_ref()?.acknowledgement.as_ref()
     }
 
     /// Returns the configuration with which the flow was started.

@@ -124,6 +124,9 @@ impl Notifications {
             | Fault::MissingMember(_)
             | Fault::WrongType(_)
             | Fault::BadMember(_)
+            | Fault::NotBound
+            | Fault::NonceMissing
+            | Fault::NonceRefused
             | Fault::AnotherMode => NotificationVerdict::Malformed,
         })?;
         match &self.auth_req_id {
@@ -265,7 +268,7 @@ impl Notifications {
             DeliveryMode::Ping | DeliveryMode::Poll => None,
             DeliveryMode::Push => {
                 // A push without an ID Token has nothing that ties it to this request (REQ-PUSH-02).
-                let rules = context.config.policy.token_rules(true);
+                let rules = context.config.token_rules(true);
                 match body.delivery(&notification.message, rules, context.now) {
                     Ok(delivery) => Some(delivery),
                     Err(fault) => return unusable(phase, fault),

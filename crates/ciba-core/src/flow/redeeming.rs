@@ -8,6 +8,7 @@ use super::{
     effect::{Effect, PlannedWait},
     exchange::{self, Preparation, Ready, RequestProgress, Target},
     grant::Grant,
+    nonce,
     pending::Pending,
     phase::{Phase, Step},
     settled::Settled,
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     ask::{Answer, Unanswered, WaitReason},
+    binding::Binding,
     bounds,
     elapsed::Moment,
     endpoint::Endpoint,
@@ -37,7 +39,8 @@ pub(super) struct Redeeming {
 }
 
 impl Redeeming {
-    pub(super) fn new(pending: Pending) -> Self {
+    pub(super) fn new(mut pending: Pending) -> Self {
+        pending.grant.answers.has_new_nonce = false;
         Self {
             grant: pending.grant,
             request_progress: RequestProgress::Fresh,
@@ -101,10 +104,15 @@ impl Redeeming {
         self.grant.key_failures = 0;
         // A ping that arrived before this request is answered by it.
         self.grant.owes_request = false;
-        self.grant.requests = self.grant.requests.saturating_add(1);
+        // A repetition for a nonce is no poll of its own.
+        if !self.grant.answers.has_new_nonce {
+            self.grant.requests = self.grant.requests.saturating_add(1);
+        }
         // A new jitter for each wait, so that many flows that started together drift apart.
         self.grant.jitter = poll.jitter();
         let config = poll.context.config;
+        // The tokens are bound to the key of the request that brings them.
+        self.grant.terms.binding = Binding::of(config);
         let target = Target {
             endpoint: Endpoint::Token,
             url: &config.token_endpoint,
@@ -220,6 +228,23 @@ impl Redeeming {
                 });
                 self.again(Spacing::Busy(answer), because, sent, context)
             }
+            TokenReply::NonceDemanded(answer) => {
+                match nonce::may_repeat(
+                    answer,
+                    response,
+                    Endpoint::Token,
+                    self.grant.answers.has_new_nonce,
+                    context,
+                ) {
+                    // At once: the request was refused before it was processed, so the interval does
+                    // not apply to it.
+                    Ok(()) => {
+                        self.grant.answers.has_new_nonce = true;
+                        Phase::Redeeming(self)
+                    }
+                    Err(failure) => Settled::failed(failure),
+                }
+            }
             TokenReply::Error(answer) => Settled::failed(refusal(answer, &self.grant, context)),
             // Not retried: the provider may have issued the tokens with this response, and a second
             // use of the `auth_req_id` can revoke them (ruling 11).
@@ -286,7 +311,7 @@ impl Redeeming {
 }
 
 fn rules<'a>(grant: &Grant, context: &Context<'a>) -> TokenRules<'a> {
-    context.config.policy.token_rules(grant.terms.id_token_required)
+    context.config.token_rules(grant.terms.id_token_required)
 }
 
 /// Returns the meaning of a terminal error of the token endpoint or of a push (CIBA Core 11 and 12).
@@ -321,6 +346,9 @@ pub(super) fn late(response: &Response, grant: &Grant, context: &Context<'_>) ->
         TokenReply::Misbehaved(misbehaviour) => {
             Some(Settled::failed(Failure::ProviderMisbehaved(misbehaviour)))
         }
-        TokenReply::Pending(_) | TokenReply::SlowDown(_) | TokenReply::Busy(_) => None,
+        TokenReply::Pending(_)
+        | TokenReply::SlowDown(_)
+        | TokenReply::Busy(_)
+        | TokenReply::NonceDemanded(_) => None,
     }
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::{
+    grant::Terms,
     phase::Phase,
     verifying::{Evidence, Verified},
 };
@@ -56,7 +57,8 @@ impl Settled {
         match self {
             Self::Verified(verified) => {
                 let Evidence { tokens, terms, received_at, .. } = verified.evidence;
-                Ok(Authentication::new(tokens, verified.id_token, received_at, terms.requested))
+                let Terms { requested, binding, .. } = *terms;
+                Ok(Authentication::new(tokens, verified.id_token, received_at, requested, binding))
             }
             Self::Failed(failure) => Err(failure),
             // The tokens stay inside: they are available only from a snapshot, which is verified

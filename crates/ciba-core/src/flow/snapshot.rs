@@ -9,12 +9,14 @@ use super::{
     adrift::Adrift,
     authorizing::Authorizing,
     context::Context,
-    grant::{Grant, Terms},
+    grant::Grant,
     machine::Flow,
+    nonce::{Received, SavedNonce},
     notifications::{EarlyNotification, Notifications},
     pending::Pending,
     phase::Phase,
     questions::Questions,
+    saved_terms::{SavedTerms, millis},
     saving::resumed_revision,
     settled::Settled,
     spacing::Spacing,
@@ -26,9 +28,7 @@ use crate::{
     bounds,
     client::ClientConfig,
     elapsed::{Clock, Moment},
-    expect::SavedExpectations,
     fault::Cause,
-    granted::Requested,
     request::SavedRequest,
     saved::{SavedAcknowledgement, SavedAnswer, SavedCause, SavedFailure, SavedTokens},
     secret::{AuthReqId, NotificationToken},
@@ -67,6 +67,8 @@ struct Saved<'a> {
     // The name that earlier versions wrote.
     #[serde(default, rename = "mailbox", skip_serializing_if = "Option::is_none")]
     notifications: Option<SavedNotifications<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_nonce: Option<SavedNonce<'a>>,
     phase: SavedPhase<'a>,
 }
 
@@ -85,6 +87,8 @@ enum SavedPhase<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_after: Option<u64>,
         in_flight: bool,
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        has_new_nonce: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<SavedCause<'a>>,
     },
@@ -110,22 +114,6 @@ enum SavedPhase<'a> {
     /// not available: both are verified again.
     Verifying(SavedEvidence<'a>),
     Failed(SavedFailure<'a>),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedTerms<'a> {
-    scope: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    details: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    resources: Vec<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    require_granted: bool,
-    id_token_required: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lifetime: Option<u64>,
-    expectations: SavedExpectations<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -199,43 +187,6 @@ struct SavedEvidence<'a> {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it this way")]
 const fn is_zero(count: &u32) -> bool {
     *count == 0
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl<'a> SavedTerms<'a> {
-    fn save(terms: &'a Terms) -> Self {
-        Self {
-            scope: terms.requested.scope.as_str().into(),
-            details: terms.requested.details.as_deref().map(Into::into),
-            resources: terms
-                .requested
-                .resources
-                .iter()
-                .map(|resource| resource.as_str().into())
-                .collect(),
-            require_granted: terms.requested.required,
-            id_token_required: terms.id_token_required,
-            lifetime: terms.lifetime.map(millis),
-            expectations: SavedExpectations::save(&terms.expectations),
-        }
-    }
-
-    fn load(self) -> Box<Terms> {
-        Box::new(Terms {
-            requested: Requested {
-                scope: self.scope.into_owned(),
-                details: self.details.map(Cow::into_owned),
-                resources: self.resources.into_iter().map(Cow::into_owned).collect(),
-                required: self.require_granted,
-            },
-            id_token_required: self.id_token_required,
-            lifetime: self.lifetime.map(Duration::from_millis),
-            expectations: self.expectations.load(),
-        })
-    }
 }
 
 impl<'a> SavedGrant<'a> {
@@ -389,6 +340,7 @@ impl<'a> SavedPhase<'a> {
                 // Saved as a moment, so that another configuration cannot extend it.
                 not_after: Some(authorizing.not_after.millis()),
                 in_flight: authorizing.request_progress.is_in_flight(),
+                has_new_nonce: authorizing.has_new_nonce,
                 cause: SavedCause::save(Some(authorizing.cause)),
             },
             Phase::Adrift(adrift) => Self::Adrift {
@@ -432,6 +384,7 @@ impl<'a> SavedPhase<'a> {
                 due,
                 not_after,
                 in_flight,
+                has_new_nonce,
                 cause,
             } => {
                 let had_user_code = request.had_user_code();
@@ -442,6 +395,7 @@ impl<'a> SavedPhase<'a> {
                 let not_after = not_after.min(Moment::START.plus(bounds::PROMPT_WITHIN.most));
                 let authorizing = Authorizing {
                     attempt,
+                    has_new_nonce,
                     cause: SavedCause::load(cause).unwrap_or(Cause::Unknown),
                     first_sent: first_sent
                         .map(|sent| Moment::from_millis(sent).min(context.moment)),
@@ -515,8 +469,9 @@ impl Flow {
             revision: self.revision,
             wall: self.clock.wall().unix_millis(),
             moment: self.clock.moment().millis(),
-            acknowledged: self.acknowledged.as_deref().map(SavedAcknowledgement::save),
+            acknowledged: self.acknowledgement().map(SavedAcknowledgement::save),
             notifications: self.notifications.as_deref().map(SavedNotifications::save),
+            dpop_nonce: SavedNonce::save(self.received.as_deref()),
             phase: self.phase.as_ref().map_or(abandoned, SavedPhase::save),
         };
         // Serializing a map with string keys, strings and numbers never fails.
@@ -585,7 +540,7 @@ impl Flow {
             is_resumed: true,
             revision: resumed_revision(saved.revision, clock.moment()),
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
-            acknowledged: saved.acknowledged.map(|acknowledged| Box::new(acknowledged.load())),
+            received: Received::restored(saved.acknowledged, saved.dpop_nonce),
             notifications,
             saving: Some(Box::new(StoreState::resumed(&phase))),
             phase: Some(phase),

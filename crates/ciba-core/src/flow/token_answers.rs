@@ -39,6 +39,9 @@ pub(super) struct TokenAnswers {
     /// The state of requesting the issuer's keys ahead of time.
     // Stored here and not in `Grant`, to keep `Grant` small.
     pub(super) ahead: KeyPrefetch,
+    /// Whether the token request repeats one that was refused for its DPoP nonce.
+    // REQ-TOK-26: at most one repetition per poll. Not saved: a resumed flow polls anew.
+    pub(super) has_new_nonce: bool,
 }
 
 /// What went wrong with requests without a usable answer. A response takes precedence over none, and
@@ -102,6 +105,7 @@ impl TokenAnswers {
             may_skip: false,
             skips: 0,
             ahead: KeyPrefetch::default(),
+            has_new_nonce: false,
         })
     }
 
@@ -232,6 +236,7 @@ impl<'a> SavedTokenAnswers<'a> {
             may_skip: self.may_skip,
             skips: self.skips,
             ahead: KeyPrefetch::default(),
+            has_new_nonce: false,
         })
     }
 

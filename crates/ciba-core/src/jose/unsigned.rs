@@ -37,6 +37,15 @@ impl UnsignedJwt {
         base64url::encode_onto(claims.finish(), &mut input);
         Self { signing_input: input, algorithm, key_id }
     }
+
+    /// As [`Self::new`], with a header that is encoded already, for a key without an id.
+    pub(crate) fn with_header(header: &str, claims: JsonWriter, algorithm: JwsAlgorithm) -> Self {
+        let mut input = String::with_capacity(1024);
+        input.push_str(header);
+        input.push('.');
+        base64url::encode_onto(claims.finish(), &mut input);
+        Self { signing_input: input, algorithm, key_id: None }
+    }
 }
 
 /// Joins a signing input and its signature to a compact JWS.

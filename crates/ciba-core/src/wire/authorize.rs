@@ -62,6 +62,10 @@ pub(crate) enum AuthorizeReply {
     /// An OAuth error, or 401, 408, 425, 429 or 503 without one.
     // Ruling 36.
     Refused(Box<ServerAnswer>),
+    /// 400 with `use_dpop_nonce`: the request was refused before it was processed, so nobody was
+    /// prompted (RFC 9449 section 8).
+    // REQ-POP-10
+    NonceDemanded(Box<ServerAnswer>),
     /// A 5xx that leaves the outcome open: the person may have been prompted.
     Indeterminate(Box<ServerAnswer>),
     Misbehaved(Misbehaviour),
@@ -92,6 +96,11 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> AuthorizeReply {
             // Keycloak answers 503 with `server_error` if the device took too long, that is, after
             // the prompt (REQ-AERR-17).
             let says_nothing = matches!(error.code, ErrorCode::ServerError | ErrorCode::Unknown(_));
+            // Only exactly this answer: the request is repeated, and a person must not be prompted
+            // twice.
+            if response.status == 400 && error.code == ErrorCode::UseDpopNonce {
+                return AuthorizeReply::NonceDemanded(keep(Some(error)));
+            }
             let answer = keep(Some(error));
             return match says_nothing && (500..600).contains(&response.status) {
                 true => AuthorizeReply::Indeterminate(answer),

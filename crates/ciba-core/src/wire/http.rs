@@ -24,8 +24,9 @@ impl TryFrom<Request> for http::Request<Body> {
         for (name, value) in request.headers.iter() {
             let name: HeaderName = name.parse()?;
             let mut value: HeaderValue = value.parse()?;
-            // Libraries neither print such a value nor add it to the table of HPACK.
-            value.set_sensitive(name == AUTHORIZATION);
+            // Libraries neither print such a value nor add it to the table of HPACK. A DPoP proof is
+            // different in every request.
+            value.set_sensitive(name == AUTHORIZATION || name == "dpop");
             message.headers_mut().append(name, value);
         }
         Ok(message)

@@ -64,6 +64,10 @@ pub struct ProviderMetadata {
     pub request_signing_algs: Option<Vec<JwsAlgorithm>>,
     /// `id_token_signing_alg_values_supported`, without unknown names.
     pub id_token_signing_algs: Option<Vec<JwsAlgorithm>>,
+    /// `dpop_signing_alg_values_supported`, without unknown names ([RFC 9449 section 5.1]).
+    ///
+    /// [RFC 9449 section 5.1]: https://www.rfc-editor.org/rfc/rfc9449#section-5.1
+    pub dpop_signing_algs: Option<Vec<JwsAlgorithm>>,
     /// `backchannel_user_code_parameter_supported`.
     pub user_code_supported: bool,
     /// `tls_client_certificate_bound_access_tokens` ([RFC 8705 section 3.3]).
@@ -110,6 +114,7 @@ impl ProviderMetadata {
             auth_signing_algs: None,
             request_signing_algs: None,
             id_token_signing_algs: None,
+            dpop_signing_algs: None,
             user_code_supported: false,
             certificate_bound_tokens: None,
             mtls_endpoint_aliases: MtlsEndpointAliases::default(),
@@ -200,6 +205,7 @@ impl ProviderMetadata {
         let request_signing_algs =
             list("backchannel_authentication_request_signing_alg_values_supported")?;
         let id_token_signing_algs = list("id_token_signing_alg_values_supported")?;
+        let dpop_signing_algs = list("dpop_signing_alg_values_supported")?;
         let authorization_details_types = list("authorization_details_types_supported")?;
         let listed = [
             ("backchannel_token_delivery_modes_supported", &modes),
@@ -209,6 +215,7 @@ impl ProviderMetadata {
                 &request_signing_algs,
             ),
             ("id_token_signing_alg_values_supported", &id_token_signing_algs),
+            ("dpop_signing_alg_values_supported", &dpop_signing_algs),
         ];
         let listed =
             listed.into_iter().filter_map(|(name, list)| Some((name, list.clone()?))).collect();
@@ -224,6 +231,7 @@ impl ProviderMetadata {
             auth_signing_algs: known(auth_signing_algs, JwsAlgorithm::from_name),
             request_signing_algs: known(request_signing_algs, JwsAlgorithm::from_name),
             id_token_signing_algs: known(id_token_signing_algs, JwsAlgorithm::from_name),
+            dpop_signing_algs: known(dpop_signing_algs, JwsAlgorithm::from_name),
             user_code_supported,
             certificate_bound_tokens,
             mtls_endpoint_aliases,

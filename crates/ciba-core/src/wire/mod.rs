@@ -9,6 +9,7 @@ pub(crate) mod form;
 mod http;
 
 mod deviation;
+mod dpop_nonce;
 mod message;
 pub(crate) mod metadata;
 mod misbehaviour;
@@ -22,6 +23,7 @@ pub(crate) mod token;
 
 pub(crate) use crate::json::JsonObject;
 pub use deviation::Deviation;
+pub(crate) use dpop_nonce::DpopNonce;
 pub use exchange::{Exchange, ExchangeObserver};
 pub use message::{Headers, Method, Request, Response};
 pub use misbehaviour::Misbehaviour;

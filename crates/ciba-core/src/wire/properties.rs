@@ -112,6 +112,9 @@ proptest! {
                 prop_assert!(answer.code().is_some() || matches!(response.status, 401 | 408 | 425 | 429 | 503));
                 prop_assert!(!(300..400).contains(&response.status));
             }
+            AuthorizeReply::NonceDemanded(answer) => {
+                prop_assert!(answer.code() == Some(&ErrorCode::UseDpopNonce) && response.status == 400);
+            }
             AuthorizeReply::Indeterminate(answer) => {
                 let says_nothing = matches!(answer.code(), None | Some(ErrorCode::ServerError | ErrorCode::Unknown(_)));
                 prop_assert!(says_nothing && (500..600).contains(&response.status));
@@ -131,7 +134,7 @@ proptest! {
     fn a_token_response_ends_the_flow_unless_it_says_to_continue(
         response in response(), id_token_required: bool, assume_bearer: bool, millis: u64,
     ) {
-        let rules = TokenRules { id_token_required, assume_bearer, bearer_words: &[], scope_lists: assume_bearer, pending_errors: &[] };
+        let rules = TokenRules { id_token_required, bound_to_key: false, assume_bearer, bearer_words: &[], scope_lists: assume_bearer, pending_errors: &[] };
         match token::process(&response, rules, Timestamp::from_unix_millis(millis)) {
             TokenReply::Tokens(tokens) => {
                 prop_assert!(response.status == 200 && is_json(&response) && !tokens.access_token.expose().is_empty());
@@ -146,6 +149,9 @@ proptest! {
             TokenReply::Busy(answer) => {
                 prop_assert_eq!(answer.status(), response.status);
                 prop_assert!(matches!(response.status, 408 | 425 | 429 | 500..600));
+            }
+            TokenReply::NonceDemanded(answer) => {
+                prop_assert!(answer.code() == Some(&ErrorCode::UseDpopNonce) && matches!(response.status, 400 | 401));
             }
             TokenReply::Error(answer) => {
                 prop_assert!(response.status == 401 || answer.code().is_some() && is_readable(&response));

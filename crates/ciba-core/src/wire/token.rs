@@ -53,6 +53,10 @@ pub(crate) enum TokenReply {
     /// 408, 425, 429 or 5xx that is not a terminal OAuth error.
     // REQ-TOK-28, REQ-TOK-30, ruling 36.
     Busy(Box<ServerAnswer>),
+    /// `use_dpop_nonce`: the request was refused before it was processed, and may be repeated with
+    /// the nonce of the response (RFC 9449 section 8).
+    // REQ-TOK-26
+    NonceDemanded(Box<ServerAnswer>),
     /// Any terminal OAuth error. The flow decides by its code.
     Error(Box<ServerAnswer>),
     Misbehaved(Misbehaviour),
@@ -74,6 +78,9 @@ pub(crate) struct Pacing {
 pub(crate) struct TokenRules<'a> {
     /// Whether `openid` was requested, so that an ID Token is required.
     pub(crate) id_token_required: bool,
+    /// Whether the tokens must be bound to a key, so that their type is `DPoP` (RFC 9449 section 5).
+    // REQ-POP-11
+    pub(crate) bound_to_key: bool,
     /// Whether a missing `token_type` counts as Bearer.
     // Ruling 15.
     pub(crate) assume_bearer: bool,
@@ -141,6 +148,10 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
                     TokenReply::Pending(pacing(error, response, now))
                 }
                 ErrorCode::SlowDown => TokenReply::SlowDown(pacing(error, response, now)),
+                // The status of RFC 9449 section 8, and the one that resources use.
+                ErrorCode::UseDpopNonce if matches!(response.status, 400 | 401) => {
+                    TokenReply::NonceDemanded(keep(Some(error)))
+                }
                 // Compared before the other codes, because such an error may use a code that is
                 // otherwise final.
                 _ if rules.pending_errors.iter().any(|pending| pending.is(&error)) => {
@@ -205,6 +216,13 @@ pub(crate) fn tokens(mut object: Object, rules: TokenRules<'_>) -> Result<Receiv
     };
     let access_token = required("access_token")?.ok_or(Fault::MissingMember("access_token"))?;
     let token_type = match required("token_type")? {
+        // A server that does not know DPoP ignores the proof and returns a bearer token, which
+        // anyone who sees it can use. Nothing of such a response is used (REQ-POP-11).
+        Some(word) if rules.bound_to_key => match word.eq_ignore_ascii_case("dpop") {
+            true => word,
+            false => return Err(Fault::NotBound),
+        },
+        None if rules.bound_to_key => return Err(Fault::MissingMember("token_type")),
         // An option and no default: a token of another type must not be used as a bearer token.
         None if rules.assume_bearer => String::from("Bearer"),
         None => return Err(Fault::MissingMember("token_type")),

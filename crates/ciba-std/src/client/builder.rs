@@ -86,6 +86,26 @@ impl<A: Connect> ClientBuilder<A> {
         .with(|parts| parts.kit.signer = Some(signer))
     }
 
+    /// Binds the tokens to this private key with DPoP (RFC 9449), so that nobody can use them
+    /// without it. It may be the key of [`Self::private_key`] or another one, and does not have to
+    /// be registered. Keep it for as long as the tokens are used, also across restarts.
+    pub fn dpop_key(self, key: SoftwareKey) -> Self {
+        let (algorithm, public) = (key.algorithm(), key.public_jwk());
+        self.dpop_signer(A::signer(key), algorithm, public)
+    }
+
+    /// As [`Self::dpop_key`], with a key in a KMS or an HSM. `public_jwk` is its public key.
+    pub fn dpop_signer(
+        self,
+        signer: Arc<A::Signer>,
+        algorithm: JwsAlgorithm,
+        public_jwk: impl Into<String>,
+    ) -> Self {
+        let public_jwk = public_jwk.into();
+        self.set(|setup| setup.dpop = Some((algorithm, public_jwk)))
+            .with(|parts| parts.kit.dpop_signer = Some(signer))
+    }
+
     /// Authenticates the client with this secret (`client_secret_basic`). After
     /// [`Self::private_key`], that key signs requests and the secret authenticates.
     ///

@@ -2,7 +2,7 @@
 
 /// The members that are used. The last ones name the provider, its rules and files, and are read by
 /// adapters.
-const USED: [&str; 31] = [
+const USED: [&str; 32] = [
     "backchannel_authentication_request_signing_alg",
     "backchannel_client_notification_endpoint",
     "backchannel_token_delivery_mode",
@@ -12,6 +12,7 @@ const USED: [&str; 31] = [
     "client_secret_expires_at",
     "default_acr_values",
     "default_max_age",
+    "dpop_bound_access_tokens",
     "id_token_signed_response_alg",
     "issuer",
     "jwks",

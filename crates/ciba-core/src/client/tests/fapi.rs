@@ -191,6 +191,25 @@ fn fapi_refuses_a_client_secret() {
     assert_breaks(by_secret, "token_endpoint_auth_method", "FAPI1A 5.2.2 item 14");
 }
 
+/// RFC 9449 and FAPI 2.0 Security Profile 5.3.2.1: FAPI 1.0 knows only certificates.
+/// REQ-FAPI-22
+#[test]
+fn fapi_accepts_a_dpop_key_instead_of_a_certificate_only_on_fapi_2() {
+    let bound = |edition, algorithm| {
+        builder_from(provider(json!({})))
+            .profile(Profile::FapiCiba(edition))
+            .id_token_algorithm(JwsAlgorithm::Ps256)
+            .signed_requests(JwsAlgorithm::Ps256, Some("key-1".into()))
+            .dpop(algorithm, EC)
+    };
+    for edition in FapiCiba::ALL {
+        let found = findings(bound(edition, JwsAlgorithm::Es256));
+        assert_eq!(found.is_empty(), edition == FapiCiba::Draft03OnFapi2, "{found:?}");
+    }
+    let weak = findings(bound(FapiCiba::Draft03OnFapi2, JwsAlgorithm::Rs256));
+    assert!(weak.iter().any(|error| error.member() == "dpop_signing_alg"), "{weak:?}");
+}
+
 /// REQ-FAPI-01
 #[test]
 fn fapi_refuses_push_mode() {

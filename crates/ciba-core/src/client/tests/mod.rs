@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use serde_json::{Value, json};
 
+mod dpop;
 mod fapi;
 mod mutual_tls;
 mod registration;

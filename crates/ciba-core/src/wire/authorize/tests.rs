@@ -33,7 +33,7 @@ fn fault(reply: AuthorizeReply) -> Fault {
 
 fn refused(reply: AuthorizeReply) -> Box<ServerAnswer> {
     match reply {
-        AuthorizeReply::Refused(answer) => answer,
+        AuthorizeReply::Refused(answer) | AuthorizeReply::NonceDemanded(answer) => answer,
         other => panic!("{other:?}"),
     }
 }
@@ -435,7 +435,7 @@ fn header_fields_are_bounded_and_diagnostic_ones_are_kept() {
 fn no_auth_req_id_is_kept_from_a_rejected_response() {
     let seen = |reply: AuthorizeReply| -> String {
         let answer = match reply {
-            AuthorizeReply::Refused(answer) => answer,
+            AuthorizeReply::Refused(answer) | AuthorizeReply::NonceDemanded(answer) => answer,
             AuthorizeReply::Misbehaved(Misbehaviour { answer, .. }) => answer.unwrap(),
             other => panic!("{other:?}"),
         };

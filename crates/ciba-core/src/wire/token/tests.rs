@@ -9,6 +9,7 @@ mod lenient;
 
 const NOW: Timestamp = Timestamp::from_unix_secs(1_893_456_000);
 const STRICT: TokenRules<'static> = TokenRules {
+    bound_to_key: false,
     id_token_required: true,
     assume_bearer: false,
     bearer_words: &[],
@@ -52,7 +53,7 @@ fn fault(reply: TokenReply) -> Fault {
 
 fn error(reply: TokenReply) -> Box<ServerAnswer> {
     match reply {
-        TokenReply::Error(answer) => answer,
+        TokenReply::Error(answer) | TokenReply::NonceDemanded(answer) => answer,
         other => panic!("{other:?}"),
     }
 }

@@ -1,6 +1,8 @@
 //! A private key that is unavailable, slow or silent, before and after the prompt.
 #![allow(missing_docs)]
 
+mod dpop;
+
 use std::time::Duration;
 
 use ciba_core::{
