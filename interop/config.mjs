@@ -24,10 +24,10 @@ export const USER_CODE = '2468';
 export const SCOPES = ['accounts'];
 export const RESOURCES = ['https://accounts.example/', 'https://payments.example/v1'];
 
-const CURVES = { ES256: 'P-256', ES384: 'P-384' };
+const CURVES = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
 
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
-export const ASYMMETRIC = [...RSA, 'ES256', 'ES384', 'EdDSA'];
+export const ASYMMETRIC = [...RSA, 'ES256', 'ES384', 'ES512', 'EdDSA'];
 const HMAC = ['HS256', 'HS384', 'HS512'];
 
 export const ALGORITHMS = [...HMAC, ...ASYMMETRIC];

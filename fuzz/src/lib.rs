@@ -22,6 +22,7 @@ pub const ISSUER: &str = "https://127.0.0.1:9400";
 /// A key set with one key for every kind; the backend below takes any numbers.
 pub const KEYS: &str = r#"{"keys":[
 {"kty":"EC","use":"sig","kid":"op-g1-es256","alg":"ES256","crv":"P-256","x":"4kf6duApSQ0EjQQ8FM7ZQLT2PMn6SMalTkgw_JsFYCw","y":"PGWI8Zjq9FJ7zrzvsuQ_-LnKuXI2kOT9TcYoOfT_-n8"},
+{"kty":"EC","use":"sig","kid":"op-g1-es512","alg":"ES512","crv":"P-521","x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk","y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"},
 {"kty":"OKP","use":"sig","kid":"op-g1-eddsa","alg":"EdDSA","crv":"Ed25519","x":"PAo8UlrQtvMa1SiSZ5SnI2W6iT0eRBLuAzbwO9Rt9hg"}]}"#;
 
 /// Accepts every key, and every signature whose first byte is even.

@@ -140,6 +140,8 @@ func newKey(alg goidc.SignatureAlgorithm, id string) goidc.JSONWebKey {
 		key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case goidc.ES384:
 		key, _ = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case goidc.ES512:
+		key, _ = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	default:
 		if rsaKey == nil {
 			rsaKey, _ = rsa.GenerateKey(rand.Reader, 2048)

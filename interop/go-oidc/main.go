@@ -118,6 +118,7 @@ var register = map[string]func(*registry){
 			{"post", goidc.AuthnMethodSecretPost, "", goidc.ES256, ""},
 			{"secret-jwt", goidc.AuthnMethodSecretJWT, goidc.HS256, goidc.ES384, ""},
 			{"key", goidc.AuthnMethodPrivateKeyJWT, goidc.ES256, goidc.ES256, ""},
+			{"key-es512", goidc.AuthnMethodPrivateKeyJWT, goidc.ES512, goidc.ES512, ""},
 			{"tls", goidc.AuthnMethodTLS, "", goidc.PS256, "client"},
 			{"self-signed", goidc.AuthnMethodSelfSignedTLS, "", goidc.PS512, "self-signed"},
 			{"public", goidc.AuthnMethodNone, "", goidc.RS384, ""},
@@ -139,7 +140,7 @@ var register = map[string]func(*registry){
 			// As the library pushes them, without at_hash.
 			pushed("bare", goidc.AuthnMethodPrivateKeyJWT, goidc.ES256, false)
 		}
-		for _, alg := range []goidc.SignatureAlgorithm{goidc.ES256, goidc.ES384, goidc.PS256, goidc.RS256} {
+		for _, alg := range []goidc.SignatureAlgorithm{goidc.ES256, goidc.ES384, goidc.ES512, goidc.PS256, goidc.RS256} {
 			r.add("signed-"+string(alg), goidc.AuthnMethodPrivateKeyJWT, alg, goidc.ES256, asked{signed: alg})
 		}
 		r.add("signed-basic", goidc.AuthnMethodSecretBasic, "", goidc.ES256, asked{signed: goidc.ES256})
@@ -165,7 +166,7 @@ var register = map[string]func(*registry){
 }
 
 func (o *op) start(name string, clients []*goidc.Client, sends goidc.HTTPClientFunc) {
-	algorithms := []goidc.SignatureAlgorithm{goidc.RS384, goidc.ES256, goidc.ES384, goidc.PS256, goidc.PS512, goidc.RS512}
+	algorithms := []goidc.SignatureAlgorithm{goidc.RS384, goidc.ES256, goidc.ES384, goidc.ES512, goidc.PS256, goidc.PS512, goidc.RS512}
 	options := []provider.Option{
 		provider.WithScopes(goidc.ScopeOpenID, goidc.NewScope("accounts")),
 		provider.WithStaticClients(clients[0], clients[1:]...),
@@ -191,12 +192,12 @@ func (o *op) start(name string, clients []*goidc.Client, sends goidc.HTTPClientF
 		options = append(options,
 			provider.WithCIBAGrant(o.store, poll, ping, push),
 			provider.WithRefreshTokenGrant(o.store),
-			provider.WithCIBAJAR(goidc.ES256, goidc.ES384, goidc.PS256, goidc.RS256),
+			provider.WithCIBAJAR(goidc.ES256, goidc.ES384, goidc.ES512, goidc.PS256, goidc.RS256),
 			provider.WithTLSTokenBinding(),
 			provider.WithSecretBasicAuthn(),
 			provider.WithSecretPostAuthn(),
 			provider.WithSecretJWTAuthn(goidc.HS256),
-			provider.WithPrivateKeyJWTAuthn(goidc.ES256, goidc.ES384, goidc.PS256, goidc.RS256),
+			provider.WithPrivateKeyJWTAuthn(goidc.ES256, goidc.ES384, goidc.ES512, goidc.PS256, goidc.RS256),
 			provider.WithTLSAuthn(),
 			provider.WithSelfSignedTLSAuthn(),
 			provider.WithNoneAuthn(),
@@ -234,7 +235,7 @@ func (o *op) rotate() {
 	o.published = goidc.JSONWebKeySet{}
 	rsaKey = nil
 	for _, alg := range []goidc.SignatureAlgorithm{
-		goidc.RS256, goidc.RS384, goidc.RS512, goidc.ES256, goidc.ES384, goidc.PS256, goidc.PS512,
+		goidc.RS256, goidc.RS384, goidc.RS512, goidc.ES256, goidc.ES384, goidc.ES512, goidc.PS256, goidc.PS512,
 	} {
 		o.published.Keys = append(o.published.Keys, newKey(alg, fmt.Sprintf("%s-%d", alg, o.generation)))
 	}

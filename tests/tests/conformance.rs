@@ -8,7 +8,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use ciba_core::{
-    Entropy,
+    Entropy, SoftwareKey,
     crypto::{
         AwsLcRs, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey, RustCrypto,
         SigningKey, VerificationKey, Verifier as _,
@@ -20,7 +20,7 @@ use serde_json::Value;
 const BACKENDS: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
 
 /// Every asymmetric algorithm, with a key file for it and the length of its signatures.
-const ALGORITHMS: [(JwsAlgorithm, &str, usize); 9] = [
+const ALGORITHMS: [(JwsAlgorithm, &str, usize); 10] = [
     (JwsAlgorithm::Rs256, "rsa-2048.pkcs8.pem", 256),
     (JwsAlgorithm::Rs384, "rsa-2048.pkcs8.pem", 256),
     (JwsAlgorithm::Rs512, "rsa-3072-e3.pkcs8.pem", 384),
@@ -29,6 +29,7 @@ const ALGORITHMS: [(JwsAlgorithm, &str, usize); 9] = [
     (JwsAlgorithm::Ps512, "rsa-2048.pkcs8.pem", 256),
     (JwsAlgorithm::Es256, "ec-p256.pkcs8.pem", 64),
     (JwsAlgorithm::Es384, "ec-p384.pkcs8.pem", 96),
+    (JwsAlgorithm::Es512, "ec-p521.pkcs8.pem", 132),
     (JwsAlgorithm::EdDsa, "ed25519.pkcs8.pem", 64),
 ];
 
@@ -91,22 +92,25 @@ fn backends_see_the_same_public_key_in_a_private_one() {
 /// REQ-AUTH-21
 #[test]
 fn r_and_s_keep_their_leading_zeros() {
-    let key = private(&RustCrypto, "ec-p256.pkcs8.pem", JwsAlgorithm::Es256);
-    let mut short = 0;
-    for round in 0_u32..600 {
-        let signature = key.sign(&round.to_be_bytes(), entropy(1)).expect("it signs");
-        assert_eq!(signature.len(), 64);
-        if signature[0] == 0 || signature[32] == 0 {
-            short += 1;
-            let verdict = public(&AwsLcRs, &key.public_key(), JwsAlgorithm::Es256)
-                .verify(&round.to_be_bytes(), &signature);
-            assert_eq!(verdict, Ok(()));
+    // 600 signatures of ES256 have a leading zero with a probability of 99 percent, and with ES512
+    // every second number has one. The signatures of this backend are always the same.
+    for (algorithm, name, width, rounds) in [
+        (JwsAlgorithm::Es256, "ec-p256.pkcs8.pem", 32, 0_u32..600),
+        (JwsAlgorithm::Es512, "ec-p521.pkcs8.pem", 66, 0..16),
+    ] {
+        let key = private(&RustCrypto, name, algorithm);
+        let verifier = public(&AwsLcRs, &key.public_key(), algorithm);
+        let mut short = 0;
+        for round in rounds {
+            let signature = key.sign(&round.to_be_bytes(), entropy(1)).expect("it signs");
+            assert_eq!(signature.len(), 2 * width);
+            if signature[0] == 0 || signature[width] == 0 {
+                short += 1;
+                assert_eq!(verifier.verify(&round.to_be_bytes(), &signature), Ok(()));
+            }
         }
+        assert!(short > 0, "{algorithm}");
     }
-    assert!(
-        short > 0,
-        "600 signatures hold a leading zero with a chance of 99 percent; these are always the same"
-    );
 }
 
 /// REQ-IDT-07a
@@ -148,6 +152,85 @@ fn integer(number: &[u8]) -> Vec<u8> {
     [&[2, u8::try_from(sign.len() + digits.len()).expect("short")], sign, &digits].concat()
 }
 
+fn hex(digits: &str) -> Vec<u8> {
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal"))
+        .collect()
+}
+
+/// Returns the sum of two numbers of the same width, and whether it is too wide for it.
+fn sum(one: &[u8], other: &[u8]) -> (Vec<u8>, bool) {
+    let mut carry = 0;
+    let mut digits: Vec<u8> = Vec::new();
+    for (one, other) in one.iter().zip(other).rev() {
+        let digit = u16::from(*one) + u16::from(*other) + carry;
+        digits.push(digit.to_be_bytes()[1]);
+        carry = digit >> 8;
+    }
+    digits.reverse();
+    (digits, carry != 0)
+}
+
+/// The example of RFC 7515 appendix A.4: a private key on P-521 and a token that it signed.
+///
+/// REQ-IDT-07a
+/// REQ-AUTH-21
+#[test]
+fn the_es512_example_of_rfc_7515_verifies_and_its_key_signs() {
+    const JWK: &str = r#"{"kty":"EC","crv":"P-521",
+        "x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+        "y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2",
+        "d":"AY5pb7A0UFiB3RELSD64fTLOSV_jazdF7fLYyuTw8lOfRhWg6Y6rUrPAxerEzgdRhajnu0ferB0d53vM9mE15j2C"}"#;
+    const TOKEN: &str = "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.\
+        AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7Xdt\
+        AG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
+    let (input, signature) = TOKEN.rsplit_once('.').expect("three parts");
+    let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    for importer in BACKENDS {
+        let key = SoftwareKey::import_jwk(JWK, None, importer).expect("a private key");
+        assert_eq!(key.algorithm(), JwsAlgorithm::Es512);
+        let own = key.sign_message(input.as_bytes(), entropy(1)).expect("it signs");
+        for verifier in BACKENDS {
+            let public = public(verifier, &key.public_key(), JwsAlgorithm::Es512);
+            assert_eq!(public.verify(input.as_bytes(), &signature), Ok(()), "{verifier:?}");
+            assert_eq!(public.verify(input.as_bytes(), &own), Ok(()), "{verifier:?}");
+            assert!(public.verify(b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZB", &signature).is_err());
+        }
+    }
+}
+
+/// The vectors of RFC 6979 appendix A.2.7 for SHA-512. A nonce that is cut to 512 bits, or to whole
+/// octets, gives other signatures.
+///
+/// REQ-SEC-21
+#[test]
+fn the_pure_backend_signs_on_p_521_as_rfc_6979_does() {
+    let d = hex(
+        "00FAD06DAA62BA3B25D2FB40133DA757205DE67F5BB0018FEE8C86E1B68C7E75CAA896EB32F1F47C70855836A6D16FCC1466F6D8FBEC67DB89EC0C08B0E996B83538",
+    );
+    let key = RustCrypto
+        .import_private(PrivateKey::Ec { curve: Curve::P521, d: &d }, JwsAlgorithm::Es512)
+        .expect("a scalar");
+    for (message, r, s) in [
+        (
+            "sample",
+            "00C328FAFCBD79DD77850370C46325D987CB525569FB63C5D3BC53950E6D4C5F174E25A1EE9017B5D450606ADD152B534931D7D4E8455CC91F9B15BF05EC36E377FA",
+            "00617CCE7CF5064806C467F678D3B4080D6F1CC50AF26CA209417308281B68AF282623EAA63E5B5C0723D8B8C37FF0777B1A20F8CCB1DCCC43997F1EE0E44DA4A67A",
+        ),
+        (
+            "test",
+            "013E99020ABF5CEE7525D16B69B229652AB6BDF2AFFCAEF38773B4B7D08725F10CDB93482FDCC54EDCEE91ECA4166B2A7C6265EF0CE2BD7051B7CEF945BABD47EE6D",
+            "01FBD0013C674AA79CB39849527916CE301C66EA7CE8B80682786AD60F98F7E78A19CA69EFF5C57400E3B3A0AD66CE0978214D13BAF4E9AC60752F7B155E2DE4DCE3",
+        ),
+    ] {
+        let signature = key.sign(message.as_bytes(), entropy(1)).expect("it signs");
+        assert_eq!(signature, [hex(r), hex(s)].concat(), "{message}");
+        let verifier = public(&AwsLcRs, &key.public_key(), JwsAlgorithm::Es512);
+        assert_eq!(verifier.verify(message.as_bytes(), &signature), Ok(()), "{message}");
+    }
+}
+
 /// REQ-IDT-07a
 #[test]
 fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
@@ -159,18 +242,24 @@ fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
             JwsAlgorithm::Es384 => {
                 "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973"
             }
+            JwsAlgorithm::Es512 => {
+                "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409"
+            }
             _ => continue,
         };
-        let order: Vec<u8> = (0..order.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&order[at..at + 2], 16).expect("hexadecimal"))
-            .collect();
+        let order = hex(order);
         let zero = vec![0; length / 2];
         let key = private(&RustCrypto, name, algorithm);
         let signature = key.sign(b"message", entropy(1)).expect("it signs");
         let (r, s) = signature.split_at(length / 2);
         let numbers = [integer(r), integer(s)].concat();
-        let der = [&[0x30, u8::try_from(numbers.len()).expect("short")], &numbers[..]].concat();
+        let head = match u8::try_from(numbers.len()).expect("short") {
+            short @ ..0x80 => vec![0x30, short],
+            long => vec![0x30, 0x81, long],
+        };
+        let der = [head, numbers].concat();
+        // The same number modulo n. P-521 leaves room for it in seven unused bits.
+        let (wide, is_too_wide) = sum(r, &order);
         for verifier in BACKENDS {
             let key = public(verifier, &key.public_key(), algorithm);
             assert_eq!(key.verify(b"message", &signature), Ok(()));
@@ -180,8 +269,13 @@ fn ecdsa_signatures_are_two_numbers_in_range_and_not_der() {
                 ("s = 0", [r, &zero].concat()),
                 ("r = n", [&order, s].concat()),
                 ("s = n", [r, &order].concat()),
+                ("r + n", [&wide, s].concat()),
                 ("both swapped", [s, r].concat()),
             ] {
+                // It is another number then.
+                if what == "r + n" && is_too_wide {
+                    continue;
+                }
                 assert!(
                     key.verify(b"message", &refused).is_err(),
                     "{algorithm} of {verifier:?} takes {what}"
@@ -398,14 +492,20 @@ fn ed25519_keys_must_be_points_in_their_canonical_encoding() {
 
 #[test]
 fn private_numbers_out_of_range_are_refused() {
-    let zero = [0; 48];
-    let ones = [0xff; 48];
+    let zero = [0; 66];
+    let ones = [0xff; 66];
+    // 521 bits, which is more than the order of P-521.
+    let mut bits = ones;
+    bits[0] = 1;
     for importer in BACKENDS {
-        for (curve, algorithm) in
-            [(Curve::P256, JwsAlgorithm::Es256), (Curve::P384, JwsAlgorithm::Es384)]
-        {
+        for (curve, algorithm) in [
+            (Curve::P256, JwsAlgorithm::Es256),
+            (Curve::P384, JwsAlgorithm::Es384),
+            (Curve::P521, JwsAlgorithm::Es512),
+        ] {
             let width = curve.width();
-            for d in [&zero[..width], &ones[..width], &[1; 48][..width - 1], &[]] {
+            let long = if curve == Curve::P521 { &bits[..] } else { &[1; 49][..width + 1] };
+            for d in [&zero[..width], &ones[..width], &[1; 66][..width - 1], long, &[]] {
                 let key = importer.import_private(PrivateKey::Ec { curve, d }, algorithm);
                 assert_eq!(
                     key.err(),

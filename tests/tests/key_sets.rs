@@ -31,6 +31,8 @@ static OTHER_RSA: LazyLock<(SoftwareKey, String)> =
     LazyLock::new(|| generated(JwsAlgorithm::Rs256, 2));
 static P256: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es256, 3));
 static P384: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es384, 4));
+// Its x uses all 521 bits, so leaving out the first octet changes it.
+static P521: LazyLock<(SoftwareKey, String)> = LazyLock::new(|| generated(JwsAlgorithm::Es512, 9));
 static ED25519: LazyLock<(SoftwareKey, String)> =
     LazyLock::new(|| generated(JwsAlgorithm::EdDsa, 5));
 
@@ -124,7 +126,8 @@ fn each_unusable_key_is_skipped_separately() {
         json!({"kty": "XYZ", "kid": "good"}),
         json!({"kid": "good"}),
         json!({"kty": 1}),
-        json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA", "kid": "good"}),
+        json!({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "good"}),
+        json!({"kty": "EC", "crv": "P-521", "x": x, "y": x, "kid": "good"}),
         json!({"kty": "EC", "crv": "brainpoolP256r1", "x": x, "y": x}),
         json!({"kty": "EC", "crv": "P-256", "x": x}),
         json!({"kty": "EC", "crv": "P-256", "x": x, "y": 7}),
@@ -168,7 +171,7 @@ fn a_repeated_member_name_drops_only_that_key() {
 /// REQ-JWKS-04
 #[test]
 fn a_private_key_is_used_as_its_public_half_and_a_symmetric_key_is_skipped() {
-    for (key, private) in [&*RSA, &*P256, &*P384, &*ED25519] {
+    for (key, private) in [&*RSA, &*P256, &*P384, &*P521, &*ED25519] {
         let private: Value = serde_json::from_str(private).expect("a JWK");
         assert_eq!(finds(std::slice::from_ref(&private), key, key.key_id()), Ok(()));
         for (keys, shows_secrets) in [
@@ -243,6 +246,7 @@ fn a_key_with_alg_serves_only_that_algorithm_and_one_without_every_algorithm_of_
         let (key, private) = match algorithm {
             JwsAlgorithm::Es256 => &*P256,
             JwsAlgorithm::Es384 => &*P384,
+            JwsAlgorithm::Es512 => &*P521,
             JwsAlgorithm::EdDsa => &*ED25519,
             _ => &*RSA,
         };
@@ -258,7 +262,7 @@ fn a_key_with_alg_serves_only_that_algorithm_and_one_without_every_algorithm_of_
             );
         }
         // A key of another kind with the same id is not a candidate.
-        let strangers: Vec<Value> = [&RSA.0, &P256.0, &P384.0, &ED25519.0]
+        let strangers: Vec<Value> = [&RSA.0, &P256.0, &P384.0, &P521.0, &ED25519.0]
             .into_iter()
             .filter(|other| other.public_key() != key.public_key())
             .map(|other| plain(other, "a"))
@@ -364,9 +368,9 @@ fn numbers_are_read_in_every_spelling_and_padded_to_their_width() {
         ("a leading zero", &|bytes| URL_SAFE_NO_PAD.encode([&[0], bytes].concat())),
         ("leading zeros, padded", &|bytes| STANDARD.encode([&[0, 0], bytes].concat())),
     ];
-    let es256 = with_a_zero(JwsAlgorithm::Es256);
-    let es384 = with_a_zero(JwsAlgorithm::Es384);
-    for signer in [&es256, &es384, &P256.0, &RSA.0] {
+    let [es256, es384, es512] =
+        [JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::Es512].map(with_a_zero);
+    for signer in [&es256, &es384, &es512, &P256.0, &P521.0, &RSA.0] {
         let good = plain(signer, "a");
         for (how, spell) in spellings {
             let mut key = good.clone();
@@ -402,7 +406,7 @@ fn numbers_are_read_in_every_spelling_and_padded_to_their_width() {
 /// REQ-JWKS-14b
 #[test]
 fn coordinates_that_are_not_a_point_on_the_curve_are_refused() {
-    for (key, _) in [&*P256, &*P384, &*ED25519] {
+    for (key, _) in [&*P256, &*P384, &*P521, &*ED25519] {
         let good = plain(key, "a");
         let x = URL_SAFE_NO_PAD.decode(good["x"].as_str().expect("a number")).expect("base64url");
         assert_eq!(finds(&[good], key, "a"), Ok(()));
@@ -433,6 +437,7 @@ fn coordinates_that_are_not_a_point_on_the_curve_are_refused() {
 #[test]
 fn each_key_of_a_set_is_listed_as_usable_or_with_the_reason_why_not() {
     let enc = jwk(&OTHER_RSA.0, json!({"use": "enc", "kid": "enc", "alg": null}));
+    let wide = |x: &[u8]| jwk(&P521.0, json!({"x": URL_SAFE_NO_PAD.encode(x)}));
     let keys = [
         (jwk(&P256.0, json!({"kid": "good"})), "EC P-256", Ok(vec![JwsAlgorithm::Es256])),
         (enc, "RSA", Err(UnusableKey::Encryption)),
@@ -440,11 +445,11 @@ fn each_key_of_a_set_is_listed_as_usable_or_with_the_reason_why_not() {
         (jwk(&P384.0, json!({"use": "SIG"})), "EC P-384", Err(UnusableKey::Use)),
         (jwk(&P384.0, json!({"key_ops": ["sign"]})), "EC P-384", Err(UnusableKey::Operations)),
         (jwk(&P384.0, json!({"alg": "ES256"})), "EC P-384", Err(UnusableKey::Algorithm)),
-        (
-            json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA"}),
-            "EC P-521",
-            Err(UnusableKey::Curve),
-        ),
+        (json!({"kty": "EC", "crv": "secp256k1"}), "EC secp256k1", Err(UnusableKey::Curve)),
+        (jwk(&P521.0, json!({})), "EC P-521", Ok(vec![JwsAlgorithm::Es512])),
+        (jwk(&P521.0, json!({"alg": "ES256"})), "EC P-521", Err(UnusableKey::Algorithm)),
+        (wide(&[1; 67]), "EC P-521", member("x", KeyMemberFault::Length)),
+        (wide(&[2; 66]), "EC P-521", Err(UnusableKey::Rejected(KeyRejected::Malformed))),
         (json!({"kty": "AKP", "pub": "AA"}), "AKP", Err(UnusableKey::Kind)),
         (json!({"kty": "oct", "k": "AAAA"}), "oct", Err(UnusableKey::Symmetric)),
         (jwk(&RSA.0, json!({"e": 65537})), "RSA", member("e", KeyMemberFault::NotText)),
@@ -566,7 +571,7 @@ fn at_most_two_hundred_keys_are_read_and_eight_tried() {
 /// REQ-JWKS-21
 #[test]
 fn own_keys_have_unique_ids_and_an_old_one_stays_registered_with_the_new_one() {
-    let keys = [&*RSA, &*OTHER_RSA, &*P256, &*P384, &*ED25519];
+    let keys = [&*RSA, &*OTHER_RSA, &*P256, &*P384, &*P521, &*ED25519];
     for (at, (key, private)) in keys.iter().enumerate() {
         assert_eq!(key.key_id().len(), 43, "a SHA-256 thumbprint");
         for backend in BACKENDS {

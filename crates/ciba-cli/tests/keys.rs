@@ -269,19 +269,19 @@ fn discovery_shows_keys_and_lists_as_they_are() {
     let mut keys = Signer::new().key_set();
     let good = keys["keys"][0]["kid"].clone();
     keys["keys"].as_array_mut().unwrap().extend([
-        json!({"kty": "EC", "crv": "P-521", "kid": "p521", "x": "AA", "y": "AA"}),
+        json!({"kty": "EC", "crv": "secp256k1", "kid": "k1", "x": "AA", "y": "AA"}),
         json!({"kty": "RSA", "kid": "e", "n": "AQAB", "e": 65537}),
     ]);
-    let algorithms = json!(["RS256", "ES512", "Ed25519", "EdDSA"]);
+    let algorithms = json!(["RS256", "ES256K", "Ed25519", "EdDSA"]);
     let op = publishing(algorithms.clone(), Say::Json(200, keys.clone()));
     let last = discover(&op, &["--output", "json"]).expect_code(0).last();
     assert_eq!(last["id_token_signing_alg_values_supported"], algorithms);
-    assert_eq!(last["not_usable"], json!({"id_token_signing_alg_values_supported": ["ES512"]}));
+    assert_eq!(last["not_usable"], json!({"id_token_signing_alg_values_supported": ["ES256K"]}));
     assert_eq!(
         last["keys"],
         json!([
             {"kid": good, "kind": "EC P-256", "algorithms": ["ES256"]},
-            {"kid": "p521", "kind": "EC P-521", "not_usable": "its curve (`crv`) is not supported"},
+            {"kid": "k1", "kind": "EC secp256k1", "not_usable": "its curve (`crv`) is not supported"},
             {"kid": "e", "kind": "RSA", "not_usable": "its `e` is not a string"},
         ])
     );
@@ -293,8 +293,8 @@ fn discovery_shows_keys_and_lists_as_they_are() {
     let op = publishing(algorithms, Say::Json(200, keys));
     let run = discover(&op, &["--id-token-alg", "ES256"]).expect_code(2);
     for shown in [
-        "RS256 ES512 (not usable here) Ed25519 EdDSA",
-        "p521  EC P-521  not usable: its curve",
+        "RS256 ES256K (not usable here) Ed25519 EdDSA",
+        "k1  EC secp256k1  not usable: its curve",
         "ES256\n",
     ] {
         assert!(run.stdout.contains(shown), "{run:?}");

@@ -38,7 +38,7 @@ fn an_invalid_command_line_is_reported_in_one_sentence_without_its_values() {
     refused(&["authenticate", "--requested-expiry", "-1.5"], "--requested-expiry cannot be used");
     refused(&["authenticate", "--issuer", "sentinel", "--issuer", "sentinel"], "more than once");
     refused(&["resume"], "--state is missing");
-    refused(&["key", "new", "--alg", "sentinel"], "ES256, ES384, EdDSA, RS256, PS256");
+    refused(&["key", "new", "--alg", "sentinel"], "ES256, ES384, ES512, EdDSA, RS256, PS256");
 }
 
 #[test]

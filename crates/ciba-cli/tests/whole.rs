@@ -397,9 +397,14 @@ fn new_keys_are_private_never_overwritten_and_named_by_their_thumbprint() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = Folder::new();
-    for (algorithm, kind) in
-        [("ES256", "EC"), ("ES384", "EC"), ("EdDSA", "OKP"), ("RS256", "RSA"), ("PS256", "RSA")]
-    {
+    for (algorithm, kind) in [
+        ("ES256", "EC"),
+        ("ES384", "EC"),
+        ("ES512", "EC"),
+        ("EdDSA", "OKP"),
+        ("RS256", "RSA"),
+        ("PS256", "RSA"),
+    ] {
         let path = folder.text(algorithm);
         ciba(["key", "new", "--alg", algorithm, "--out", &path]).expect_code(0);
         let made = std::fs::read_to_string(&path).unwrap();

@@ -141,7 +141,8 @@ impl SoftwareKey {
     /// Imports PEM for the algorithm of its kind of key.
     fn import_any_pem(pem: &str, importer: &dyn KeyImporter) -> Result<Self, KeyFileError> {
         // Each curve has one algorithm, so the first that accepts the key is the right one.
-        [JwsAlgorithm::Rs256, JwsAlgorithm::Es256, JwsAlgorithm::Es384, JwsAlgorithm::EdDsa]
+        use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Rs256};
+        [Rs256, Es256, Es384, Es512, EdDsa]
             .into_iter()
             .map(|algorithm| Self::import_pem(pem, algorithm, importer))
             .find(|read| !matches!(read, Err(KeyFileError::Rejected(KeyRejected::WrongKind))))
@@ -315,19 +316,12 @@ impl SoftwareKey {
         entropy: Entropy,
         importer: &dyn KeyImporter,
     ) -> Result<(Self, PrivateJwk), KeyRejected> {
+        if let Some(curve) = algorithm.curve() {
+            let d = generated_scalar(curve, entropy, importer);
+            let key = importer.import_private(PrivateKey::Ec { curve, d: &d }, algorithm)?;
+            return Ok(Self::with_private_members(key, &[("d", &d)], importer));
+        }
         match algorithm {
-            JwsAlgorithm::Es256 | JwsAlgorithm::Es384 => {
-                let curve =
-                    if algorithm == JwsAlgorithm::Es256 { Curve::P256 } else { Curve::P384 };
-                // One block of SHA-512 is long enough for both curves. The probability that the scalar is
-                // out of range is at most 2^-32.
-                let seed = Zeroizing::new(entropy.into_bytes());
-                let mut d =
-                    Zeroizing::new(importer.digest(Hash::Sha512, &*seed).as_bytes().to_vec());
-                d.truncate(curve.width());
-                let key = importer.import_private(PrivateKey::Ec { curve, d: &d }, algorithm)?;
-                Ok(Self::with_private_members(key, &[("d", &d)], importer))
-            }
             JwsAlgorithm::EdDsa => {
                 let seed = Zeroizing::new(entropy.into_bytes());
                 let key = importer.import_private(PrivateKey::Ed25519(&*seed), algorithm)?;
@@ -453,6 +447,29 @@ impl SoftwareKey {
             Err(error) => operation.failed(&error),
         }
     }
+}
+
+/// Returns a private scalar for a curve. The probability that it is out of range is at most 2^-32.
+fn generated_scalar(
+    curve: Curve,
+    entropy: Entropy,
+    importer: &dyn KeyImporter,
+) -> Zeroizing<Vec<u8>> {
+    let seed = Zeroizing::new(entropy.into_bytes());
+    // The full capacity at once: a reallocation would leave a copy of the key behind.
+    let mut d = Zeroizing::new(Vec::with_capacity(128));
+    d.extend_from_slice(importer.digest(Hash::Sha512, &*seed).as_bytes());
+    if curve == Curve::P521 {
+        // One block of SHA-512 is two octets too short. HMAC keyed with the seed is independent of
+        // its hash.
+        d.extend_from_slice(importer.hmac(Hash::Sha512, &*seed, b"P-521").as_bytes());
+        // The scalar has 521 bits, so only one bit of its first octet can be set.
+        if let Some(first) = d.first_mut() {
+            *first &= 1;
+        }
+    }
+    d.truncate(curve.width());
+    d
 }
 
 /// Restores PEM that is kept on one line, as in environment variables and JSON, with line breaks

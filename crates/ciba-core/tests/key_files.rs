@@ -20,6 +20,8 @@ const P256_SEC1: &str = include_str!("../../../tests/data/keys/ec-p256.sec1.pem"
 const P256_PKCS8: &str = include_str!("../../../tests/data/keys/ec-p256.pkcs8.pem");
 const P384_SEC1: &str = include_str!("../../../tests/data/keys/ec-p384.sec1.pem");
 const P384_PKCS8: &str = include_str!("../../../tests/data/keys/ec-p384.pkcs8.pem");
+const P521_SEC1: &str = include_str!("../../../tests/data/keys/ec-p521.sec1.pem");
+const P521_PKCS8: &str = include_str!("../../../tests/data/keys/ec-p521.pkcs8.pem");
 const ED25519: &str = include_str!("../../../tests/data/keys/ed25519.pkcs8.pem");
 
 const ENCRYPTED: [&str; 2] = [
@@ -28,10 +30,6 @@ const ENCRYPTED: [&str; 2] = [
 ];
 const PUBLIC: &str = include_str!("../../../tests/data/keys/ec-p256.public.pem");
 const CERTIFICATE: &str = include_str!("../../../tests/data/keys/ec-p256.certificate.pem");
-const P521: [&str; 2] = [
-    include_str!("../../../tests/data/keys/ec-p521.pkcs8.pem"),
-    include_str!("../../../tests/data/keys/ec-p521.sec1.pem"),
-];
 const ED448: &str = include_str!("../../../tests/data/keys/ed448.pkcs8.pem");
 const SECP256K1: &str = include_str!("../../../tests/data/keys/ec-secp256k1.pkcs8.pem");
 
@@ -53,15 +51,17 @@ fn cross_check(key: &SoftwareKey) {
 /// REQ-AUTH-20b
 #[test]
 fn a_key_file_is_accepted_only_for_the_algorithms_of_its_key_type() {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let rsa = [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512];
-    let files: [(&str, &[JwsAlgorithm]); 7] = [
+    let files: [(&str, &[JwsAlgorithm]); 9] = [
         (RSA_PKCS8, &rsa),
         (RSA_PKCS1, &rsa),
         (P256_SEC1, &[Es256]),
         (P256_PKCS8, &[Es256]),
         (P384_SEC1, &[Es384]),
         (P384_PKCS8, &[Es384]),
+        (P521_SEC1, &[Es512]),
+        (P521_PKCS8, &[Es512]),
         (ED25519, &[EdDsa]),
     ];
     for backend in BACKENDS {
@@ -90,7 +90,7 @@ fn a_key_file_is_accepted_only_for_the_algorithms_of_its_key_type() {
 
 #[test]
 fn the_algorithm_is_derived_from_the_key() {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Rs256};
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Ps256, Rs256};
     for (pem, algorithm) in [
         (RSA_PKCS8, Rs256),
         (RSA_PKCS1, Rs256),
@@ -98,6 +98,8 @@ fn the_algorithm_is_derived_from_the_key() {
         (P256_PKCS8, Es256),
         (P384_SEC1, Es384),
         (P384_PKCS8, Es384),
+        (P521_SEC1, Es512),
+        (P521_PKCS8, Es512),
         (ED25519, EdDsa),
     ] {
         let key = SoftwareKey::from_pem(pem).unwrap();
@@ -106,7 +108,7 @@ fn the_algorithm_is_derived_from_the_key() {
         let file = SoftwareKey::from_file(pem.as_bytes()).unwrap();
         assert_eq!(file.key_id(), key.key_id());
     }
-    for (made_for, algorithm) in [(Es256, Es256), (EdDsa, EdDsa), (Ps256, Ps256)] {
+    for (made_for, algorithm) in [(Es256, Es256), (Es512, Es512), (EdDsa, EdDsa), (Ps256, Ps256)] {
         let (_, jwk) = SoftwareKey::generate(made_for, entropy(), &AwsLcRs).unwrap();
         assert_eq!(SoftwareKey::from_jwk(jwk.expose()).unwrap().algorithm(), algorithm);
     }
@@ -127,9 +129,9 @@ fn the_algorithm_is_derived_from_the_key() {
 
 #[test]
 fn a_generated_key_is_read_back_from_its_jwk() {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Rs256};
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Rs256};
     for backend in BACKENDS {
-        for algorithm in [Es256, Es384, EdDsa, Rs256] {
+        for algorithm in [Es256, Es384, Es512, EdDsa, Rs256] {
             let (key, jwk) = SoftwareKey::generate(algorithm, entropy(), backend).unwrap();
             for reader in BACKENDS {
                 let again = SoftwareKey::import_jwk(jwk.expose(), None, reader).unwrap();
@@ -153,7 +155,7 @@ fn a_file_without_a_usable_private_key_is_refused_with_the_reason() {
         }
         assert_eq!(read(PUBLIC), KeyFileError::NotPrivate);
         assert_eq!(read(CERTIFICATE), KeyFileError::Certificate);
-        for pem in P521.into_iter().chain([ED448, SECP256K1]) {
+        for pem in [ED448, SECP256K1] {
             assert_eq!(read(pem), KeyFileError::Unsupported, "{backend:?} {pem:.40}");
         }
         let cut = &P256_PKCS8[..P256_PKCS8.len() - 10];
@@ -188,7 +190,8 @@ fn a_jwk_that_is_not_a_usable_private_key_is_refused_with_the_reason() {
     for (jwk, why) in [
         (format!(r#"{{"keys":[{ec}]}}"#), KeyFileError::Set),
         (r#"{"keys":[]}"#.to_owned(), KeyFileError::Set),
-        (ec.replace("P-256", "P-521"), KeyFileError::Unsupported),
+        (ec.replace("P-256", "P-521"), KeyFileError::Rejected(KeyRejected::WrongKind)),
+        (ec.replace("P-256", "P-224"), KeyFileError::Unsupported),
         (ec.replace("P-256", "secp256k1"), KeyFileError::Unsupported),
         (
             r#"{"kty":"OKP","crv":"Ed448","x":"AAAA","d":"AAAA"}"#.to_owned(),
@@ -300,6 +303,7 @@ fn a_pkcs8_document_must_name_its_key_type_and_have_no_trailing_bytes() {
         for (pem, algorithm) in [
             (P256_PKCS8, JwsAlgorithm::Es256),
             (P384_PKCS8, JwsAlgorithm::Es384),
+            (P521_PKCS8, JwsAlgorithm::Es512),
             (ED25519, JwsAlgorithm::EdDsa),
         ] {
             let key = read_der("PRIVATE KEY", &[&der(pem)[..], &[0]].concat(), algorithm, backend)
@@ -316,12 +320,14 @@ fn a_pkcs8_document_must_name_its_key_type_and_have_no_trailing_bytes() {
 #[test]
 fn a_public_key_stored_with_a_private_one_must_match_it() {
     for backend in BACKENDS {
-        for (pem, algorithm) in [(P256_SEC1, JwsAlgorithm::Es256), (P384_SEC1, JwsAlgorithm::Es384)]
-        {
+        for (pem, algorithm, width) in [
+            (P256_SEC1, JwsAlgorithm::Es256, 32),
+            (P384_SEC1, JwsAlgorithm::Es384, 48),
+            (P521_SEC1, JwsAlgorithm::Es512, 66),
+        ] {
             let read = |document: &[u8]| read_der("EC PRIVATE KEY", document, algorithm, backend);
             let good = der(pem);
-            let public =
-                good.len() - 2 * if algorithm == JwsAlgorithm::Es256 { 32 } else { 48 } - 1;
+            let public = good.len() - 2 * width - 1;
             assert_eq!(good[public], 4, "an uncompressed point ends the document");
             cross_check(&read(&good).unwrap());
             for at in [public, public + 1, good.len() - 1] {

@@ -175,9 +175,10 @@ fn der(signature: &[u8]) -> Vec<u8> {
         out
     };
     let body = [integer(r), integer(s)].concat();
-    let mut out = vec![0x30, u8::try_from(body.len()).unwrap_or(0)];
-    out.extend(body);
-    out
+    let length = u8::try_from(body.len()).unwrap_or(0);
+    // The signatures of P-521 are too long for the short form of the length.
+    let head = if length < 0x80 { vec![0x30, length] } else { vec![0x30, 0x81, length] };
+    [head, body].concat()
 }
 
 /// Replaces a character in the middle by another one, of which it differs in one bit.
@@ -270,6 +271,9 @@ impl Parsed {
                 ("EC", Some("P-384")) => {
                     PublicKey::Ec { curve: Curve::P384, x: x.as_deref()?, y: y.as_deref()? }
                 }
+                ("EC", Some("P-521")) => {
+                    PublicKey::Ec { curve: Curve::P521, x: x.as_deref()?, y: y.as_deref()? }
+                }
                 ("OKP", Some("Ed25519")) => PublicKey::Ed25519 { x: x.as_deref()? },
                 _ => return None,
             };
@@ -287,7 +291,7 @@ impl Parsed {
 
 /// The algorithms of a public JWK: its `alg`, or else those of its kind.
 pub(crate) fn algorithms_of(jwk: &Value) -> Vec<JwsAlgorithm> {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     if let Some(name) = jwk.get("alg").and_then(Value::as_str) {
         return JwsAlgorithm::from_name(name).into_iter().collect();
     }
@@ -295,6 +299,7 @@ pub(crate) fn algorithms_of(jwk: &Value) -> Vec<JwsAlgorithm> {
         (Some("RSA"), _) => vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
         (Some("EC"), Some("P-256")) => vec![Es256],
         (Some("EC"), Some("P-384")) => vec![Es384],
+        (Some("EC"), Some("P-521")) => vec![Es512],
         (Some("OKP"), Some("Ed25519")) => vec![EdDsa],
         _ => Vec::new(),
     }

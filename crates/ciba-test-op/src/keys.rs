@@ -30,6 +30,10 @@ pub enum TestKey {
     ProviderP384,
     /// The provider's next P-384 key.
     ProviderP384Next,
+    /// The provider's P-521 key.
+    ProviderP521,
+    /// The provider's next P-521 key.
+    ProviderP521Next,
     /// The provider's Ed25519 key.
     ProviderEd25519,
     /// The provider's next Ed25519 key.
@@ -40,6 +44,8 @@ pub enum TestKey {
     ClientP256,
     /// A client's P-384 key.
     ClientP384,
+    /// A client's P-521 key.
+    ClientP521,
     /// A client's Ed25519 key.
     ClientEd25519,
     /// An RSA key that the provider does not publish.
@@ -59,11 +65,14 @@ impl TestKey {
             Self::ProviderP256Next => include_str!("../keys/op-p256-next.pem"),
             Self::ProviderP384 => include_str!("../keys/op-p384.pem"),
             Self::ProviderP384Next => include_str!("../keys/op-p384-next.pem"),
+            Self::ProviderP521 => include_str!("../keys/op-p521.pem"),
+            Self::ProviderP521Next => include_str!("../keys/op-p521-next.pem"),
             Self::ProviderEd25519Next => include_str!("../keys/op-ed25519-next.pem"),
             Self::ProviderEd25519 => include_str!("../keys/op-ed25519.pem"),
             Self::ClientRsa => include_str!("../keys/client-rsa.pem"),
             Self::ClientP256 => include_str!("../keys/client-p256.pem"),
             Self::ClientP384 => include_str!("../keys/client-p384.pem"),
+            Self::ClientP521 => include_str!("../keys/client-p521.pem"),
             Self::ClientEd25519 => include_str!("../keys/client-ed25519.pem"),
             Self::StrangerRsa => include_str!("../keys/stranger-rsa.pem"),
             Self::StrangerP256 => include_str!("../keys/stranger-p256.pem"),
@@ -76,6 +85,7 @@ impl TestKey {
         match algorithm {
             JwsAlgorithm::Es256 => Some(Self::ClientP256),
             JwsAlgorithm::Es384 => Some(Self::ClientP384),
+            JwsAlgorithm::Es512 => Some(Self::ClientP521),
             JwsAlgorithm::EdDsa => Some(Self::ClientEd25519),
             _ if algorithm.is_symmetric() => None,
             _ => Some(Self::ClientRsa),
@@ -111,6 +121,7 @@ impl TestKey {
                 JwsAlgorithm::Es256
             }
             Self::ProviderP384 | Self::ProviderP384Next | Self::ClientP384 => JwsAlgorithm::Es384,
+            Self::ProviderP521 | Self::ProviderP521Next | Self::ClientP521 => JwsAlgorithm::Es512,
             Self::ProviderEd25519 | Self::ProviderEd25519Next | Self::ClientEd25519 => {
                 JwsAlgorithm::EdDsa
             }
@@ -145,6 +156,7 @@ fn jwk_numbers(key: &OwnedPublicKey) -> Value {
             let name = match curve {
                 Curve::P256 => "P-256",
                 Curve::P384 => "P-384",
+                Curve::P521 => "P-521",
             };
             json!({ "kty": "EC", "crv": name, "x": text(x), "y": text(y) })
         }

@@ -13,7 +13,8 @@ use crate::{
     table::{Case, Ends, access_token, case, check, request, run},
 };
 
-const METHODS: [&str; 7] = ["basic", "post", "secret-jwt", "key", "tls", "self-signed", "public"];
+const METHODS: [&str; 8] =
+    ["basic", "post", "secret-jwt", "key", "key-es512", "tls", "self-signed", "public"];
 const ACCOUNTS: &str = "https://accounts.example/";
 
 #[test]

@@ -16,8 +16,8 @@ use crate::plain;
 /// OPM-POL-28
 #[test]
 fn every_client_authentication_is_accepted_and_no_assertion_is_sent_twice() {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Rs256};
-    let keys = [Es256, Es384, EdDsa, Rs256, Ps256].map(Auth::Key);
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512, Ps256, Rs256};
+    let keys = [Es256, Es384, Es512, EdDsa, Rs256, Ps256].map(Auth::Key);
     let macs = [Hs256, Hs384, Hs512].map(Auth::SecretJwt);
     let others = [Auth::Basic, Auth::Post, Auth::None];
     let all = keys.into_iter().chain(macs).chain(others);
@@ -41,8 +41,8 @@ fn every_client_authentication_is_accepted_and_no_assertion_is_sent_twice() {
 
 #[test]
 fn id_tokens_of_every_algorithm_are_verified() {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-    let all = [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, EdDsa];
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    let all = [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, Es512, EdDsa];
     run(all.map(|algorithm| plain(format!("{algorithm}")).id_token_alg(algorithm)).into());
 }
 

@@ -25,9 +25,9 @@ fn begun(provider: &Provider) -> &Exchange {
 /// OPM-REQ-09
 #[test]
 fn signed_requests_of_every_algorithm_are_accepted_in_every_mode() {
-    use JwsAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use JwsAlgorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let mut rows = Vec::new();
-    for algorithm in [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, EdDsa] {
+    for algorithm in [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, Es512, EdDsa] {
         rows.push(
             row(format!("{algorithm}"), Script::new()).auth(Auth::Key(algorithm)).signed(algorithm),
         );

@@ -160,6 +160,7 @@ impl Named for JwsAlgorithm {
 pub(super) const KEY_ALGORITHMS: &[JwsAlgorithm] = &[
     JwsAlgorithm::Es256,
     JwsAlgorithm::Es384,
+    JwsAlgorithm::Es512,
     JwsAlgorithm::EdDsa,
     JwsAlgorithm::Rs256,
     JwsAlgorithm::Ps256,

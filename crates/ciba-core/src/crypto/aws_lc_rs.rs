@@ -42,7 +42,7 @@ impl Verifier for AwsLcRs {
     ) -> Result<Arc<dyn VerificationKey>, KeyRejected> {
         let (algorithm, bytes): (&'static dyn VerificationAlgorithm, Vec<u8>) =
             match (algorithm, key) {
-                (JwsAlgorithm::Es256 | JwsAlgorithm::Es384, PublicKey::Ec { curve, x, y }) => {
+                (_, PublicKey::Ec { curve, x, y }) if algorithm.curve().is_some() => {
                     // Concatenated below, so a wrong width would shift one coordinate into the
                     // other.
                     if x.len() != curve.width() || y.len() != curve.width() {
@@ -172,6 +172,11 @@ const fn ecdsa(algorithm: JwsAlgorithm) -> Option<Ecdsa> {
             curve: Curve::P384,
             signing: &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
             verification: &signature::ECDSA_P384_SHA384_FIXED,
+        },
+        JwsAlgorithm::Es512 => Ecdsa {
+            curve: Curve::P521,
+            signing: &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+            verification: &signature::ECDSA_P521_SHA512_FIXED,
         },
         _ => return None,
     })

@@ -24,8 +24,8 @@ use crate::{
 
 /// Cryptography by the RustCrypto crates.
 ///
-/// It supports ES256, ES384, EdDSA (with strict verification), HMAC and SHA-2, and with the feature
-/// `rustcrypto-rsa` also RS* and PS*. ECDSA signatures are deterministic ([RFC 6979]).
+/// It supports ES256, ES384, ES512, EdDSA (with strict verification), HMAC and SHA-2, and with the
+/// feature `rustcrypto-rsa` also RS* and PS*. ECDSA signatures are deterministic ([RFC 6979]).
 ///
 /// Services that sign with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times
 /// as fast at it and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
@@ -52,6 +52,11 @@ impl Verifier for RustCrypto {
                 let key =
                     p384::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P384, x, y)?);
                 Ok(Arc::new(Es384Public(key.map_err(|_| KeyRejected::Malformed)?)))
+            }
+            (JwsAlgorithm::Es512, PublicKey::Ec { curve: Curve::P521, x, y }) => {
+                let key =
+                    p521::ecdsa::VerifyingKey::from_sec1_bytes(&uncompressed(Curve::P521, x, y)?);
+                Ok(Arc::new(Es512Public(key.map_err(|_| KeyRejected::Malformed)?)))
             }
             (JwsAlgorithm::EdDsa, PublicKey::Ed25519 { x }) => {
                 let key = ed25519_dalek::VerifyingKey::from_bytes(ed25519_point(x)?)
@@ -120,6 +125,18 @@ impl KeyImporter for RustCrypto {
                     p384::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
                 Ok(Arc::new(Es384Private(key)))
             }
+            (JwsAlgorithm::Es512, PrivateKey::Pkcs8(der)) => {
+                let key = p521::ecdsa::SigningKey::from_pkcs8_der(der)
+                    .map_err(|_| KeyRejected::WrongKind)?;
+                Ok(Arc::new(Es512Private(key)))
+            }
+            (JwsAlgorithm::Es512, PrivateKey::Ec { curve: Curve::P521, d })
+                if d.len() == Curve::P521.width() =>
+            {
+                let key =
+                    p521::ecdsa::SigningKey::from_slice(d).map_err(|_| KeyRejected::Malformed)?;
+                Ok(Arc::new(Es512Private(key)))
+            }
             (JwsAlgorithm::EdDsa, PrivateKey::Pkcs8(der)) => {
                 let key = ed25519_dalek::SigningKey::from_pkcs8_der(der)
                     .map_err(|_| KeyRejected::WrongKind)?;
@@ -130,7 +147,8 @@ impl KeyImporter for RustCrypto {
                 Ok(Arc::new(EdDsaPrivate(ed25519_dalek::SigningKey::from_bytes(seed))))
             }
             (JwsAlgorithm::Es256, PrivateKey::Ec { curve: Curve::P256, .. })
-            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. }) => {
+            | (JwsAlgorithm::Es384, PrivateKey::Ec { curve: Curve::P384, .. })
+            | (JwsAlgorithm::Es512, PrivateKey::Ec { curve: Curve::P521, .. }) => {
                 Err(KeyRejected::Malformed)
             }
             #[cfg(feature = "rustcrypto-rsa")]
@@ -237,6 +255,7 @@ macro_rules! ecdsa {
 
 ecdsa!(Es256Public, Es256Private, P256, p256, Es256);
 ecdsa!(Es384Public, Es384Private, P384, p384, Es384);
+ecdsa!(Es512Public, Es512Private, P521, p521, Es512);
 
 struct EdDsaPublic(ed25519_dalek::VerifyingKey);
 

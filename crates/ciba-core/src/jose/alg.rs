@@ -27,6 +27,8 @@ named! {
         Es256 = "ES256",
         /// ECDSA on P-384 with SHA-384.
         Es384 = "ES384",
+        /// ECDSA on P-521 with SHA-512.
+        Es512 = "ES512",
         /// Ed25519, under the names `EdDSA` ([RFC 8037 section 3.1]) and `Ed25519` ([RFC 9864]).
         ///
         /// [RFC 8037 section 3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
@@ -49,6 +51,8 @@ named! {
         P256 = "P-256",
         /// P-384.
         P384 = "P-384",
+        /// P-521, whose numbers have 521 bits, in 66 octets.
+        P521 = "P-521",
     }
 }
 
@@ -69,7 +73,18 @@ impl JwsAlgorithm {
             Self::Rs256 | Self::Ps256 | Self::Es256 | Self::Hs256 => Hash::Sha256,
             Self::Rs384 | Self::Ps384 | Self::Es384 | Self::Hs384 => Hash::Sha384,
             // Ed25519 itself hashes with SHA-512 (RFC 8032 section 5.1).
-            Self::Rs512 | Self::Ps512 | Self::EdDsa | Self::Hs512 => Hash::Sha512,
+            Self::Rs512 | Self::Ps512 | Self::Es512 | Self::EdDsa | Self::Hs512 => Hash::Sha512,
+        }
+    }
+
+    /// Returns the curve of an ECDSA algorithm, `None` for every other algorithm.
+    // REQ-AUTH-20, REQ-JWKS-06: each curve has one algorithm and each algorithm one curve.
+    pub(crate) const fn curve(self) -> Option<Curve> {
+        match self {
+            Self::Es256 => Some(Curve::P256),
+            Self::Es384 => Some(Curve::P384),
+            Self::Es512 => Some(Curve::P521),
+            _ => None,
         }
     }
 }
@@ -81,6 +96,8 @@ impl Curve {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
+            // 521 bits, not 512: seven bits of the first octet are always zero.
+            Self::P521 => 66,
         }
     }
 }

@@ -28,6 +28,7 @@ const RSA_ENCRYPTION: &[u8] =
 
 const P256_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+const P521_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 const RSA_OID: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519_OID: &[u8] = &[0x2b, 0x65, 0x70];
@@ -106,6 +107,7 @@ pub(crate) fn ec_private_key(curve: Curve, d: &[u8]) -> Zeroizing<Vec<u8>> {
     let oid = match curve {
         Curve::P256 => P256_OID,
         Curve::P384 => P384_OID,
+        Curve::P521 => P521_OID,
     };
     let mut content = Zeroizing::new(Vec::with_capacity(d.len().saturating_add(32)));
     // The version (RFC 5915 section 3).
@@ -177,6 +179,7 @@ fn curve(oid: &[u8]) -> Option<Curve> {
     match oid {
         P256_OID => Some(Curve::P256),
         P384_OID => Some(Curve::P384),
+        P521_OID => Some(Curve::P521),
         _ => None,
     }
 }

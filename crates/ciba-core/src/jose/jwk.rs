@@ -221,6 +221,7 @@ pub(crate) const fn fitting(key: &OwnedPublicKey) -> &'static [JwsAlgorithm] {
         ],
         OwnedPublicKey::Ec { curve: Curve::P256, .. } => &[JwsAlgorithm::Es256],
         OwnedPublicKey::Ec { curve: Curve::P384, .. } => &[JwsAlgorithm::Es384],
+        OwnedPublicKey::Ec { curve: Curve::P521, .. } => &[JwsAlgorithm::Es512],
         OwnedPublicKey::Ed25519 { .. } => &[JwsAlgorithm::EdDsa],
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Curve, JwsAlgorithm, der};
+use super::{JwsAlgorithm, der};
 
 /// Converts an ECDSA signature from DER to the form that JWS requires: R and S with fixed width
 /// ([RFC 7518 section 3.4]).
@@ -31,11 +31,7 @@ use super::{Curve, JwsAlgorithm, der};
 /// [RFC 7518 section 3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
 /// [RFC 3279 section 2.2.3]: https://www.rfc-editor.org/rfc/rfc3279#section-2.2.3
 pub fn ecdsa_from_der(signature: &[u8], algorithm: JwsAlgorithm) -> Result<Vec<u8>, NotEcdsaDer> {
-    let width = match algorithm {
-        JwsAlgorithm::Es256 => Curve::P256.width(),
-        JwsAlgorithm::Es384 => Curve::P384.width(),
-        _ => return Err(NotEcdsaDer),
-    };
+    let width = algorithm.curve().ok_or(NotEcdsaDer)?.width();
     let (r, s) = der::read_ecdsa_signature(signature).ok_or(NotEcdsaDer)?;
     let mut fixed = Vec::with_capacity(width.saturating_mul(2));
     for number in [r, s] {
@@ -96,6 +92,7 @@ const fn lengths(algorithm: JwsAlgorithm) -> (usize, usize) {
         | JwsAlgorithm::Ps512 => (256, 1024),
         JwsAlgorithm::Es256 | JwsAlgorithm::EdDsa => (64, 64),
         JwsAlgorithm::Es384 => (96, 96),
+        JwsAlgorithm::Es512 => (132, 132),
         JwsAlgorithm::Hs256 => (32, 32),
         JwsAlgorithm::Hs384 => (48, 48),
         JwsAlgorithm::Hs512 => (64, 64),
@@ -165,10 +162,14 @@ mod tests {
     proptest! {
         /// REQ-AUTH-20b
         #[test]
-        fn every_signature_written_in_der_is_read_back((r, s) in numbers(32), (long_r, long_s) in numbers(48)) {
-            prop_assert_eq!(ecdsa_from_der(&der(&r, &s), JwsAlgorithm::Es256), Ok([r, s].concat()));
-            let long = der(&long_r, &long_s);
-            prop_assert_eq!(ecdsa_from_der(&long, JwsAlgorithm::Es384), Ok([long_r, long_s].concat()));
+        fn every_signature_written_in_der_is_read_back(small in numbers(32), medium in numbers(48), large in numbers(66)) {
+            for (algorithm, (r, s)) in [
+                (JwsAlgorithm::Es256, small),
+                (JwsAlgorithm::Es384, medium),
+                (JwsAlgorithm::Es512, large),
+            ] {
+                prop_assert_eq!(ecdsa_from_der(&der(&r, &s), algorithm), Ok([r, s].concat()));
+            }
         }
 
         #[test]
@@ -198,6 +199,8 @@ mod tests {
         ] {
             assert_eq!(ecdsa_from_der(&bytes, JwsAlgorithm::Es256), Err(NotEcdsaDer), "{why}");
         }
+        let wide = der(&[1; 67], &[7; 66]);
+        assert_eq!(ecdsa_from_der(&wide, JwsAlgorithm::Es512), Err(NotEcdsaDer), "67 octets");
         for algorithm in [JwsAlgorithm::EdDsa, JwsAlgorithm::Rs256, JwsAlgorithm::Hs256] {
             assert_eq!(ecdsa_from_der(&good, algorithm), Err(NotEcdsaDer), "{algorithm}");
         }
@@ -209,6 +212,7 @@ mod tests {
         for (algorithm, good) in [
             (JwsAlgorithm::Es256, 64),
             (JwsAlgorithm::Es384, 96),
+            (JwsAlgorithm::Es512, 132),
             (JwsAlgorithm::EdDsa, 64),
             (JwsAlgorithm::Rs256, 256),
             (JwsAlgorithm::Ps512, 1024),

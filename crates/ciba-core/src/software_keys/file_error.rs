@@ -13,7 +13,8 @@ use crate::{
 pub enum KeyFileError {
     /// The file is neither PEM of a supported kind (PKCS#8, PKCS#1, SEC1) nor a well-formed JWK.
     Malformed,
-    /// The key is not an RSA, EC or Ed25519 key, or is on a curve other than P-256 and P-384.
+    /// The key is not an RSA, EC or Ed25519 key, or is on a curve other than P-256, P-384 and
+    /// P-521.
     Unsupported,
     /// The file is a JWK Set, but a single key is required.
     Set,

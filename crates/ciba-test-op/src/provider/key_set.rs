@@ -50,6 +50,8 @@ impl Keys {
             (JwsAlgorithm::Es256, true) => TestKey::ProviderP256Next,
             (JwsAlgorithm::Es384, false) => TestKey::ProviderP384,
             (JwsAlgorithm::Es384, true) => TestKey::ProviderP384Next,
+            (JwsAlgorithm::Es512, false) => TestKey::ProviderP521,
+            (JwsAlgorithm::Es512, true) => TestKey::ProviderP521Next,
             (JwsAlgorithm::EdDsa, false) => TestKey::ProviderEd25519,
             (JwsAlgorithm::EdDsa, true) => TestKey::ProviderEd25519Next,
             (_, false) => TestKey::ProviderRsa,
@@ -60,14 +62,15 @@ impl Keys {
     pub(super) fn published(&self) -> Vec<Value> {
         use TestKey::{
             ProviderEd25519, ProviderEd25519Next, ProviderP256, ProviderP256Next, ProviderP384,
-            ProviderP384Next, ProviderRsa, ProviderRsaNext,
+            ProviderP384Next, ProviderP521, ProviderP521Next, ProviderRsa, ProviderRsaNext,
         };
         let mut keys = Vec::new();
         if self.publishes_old {
-            keys.extend([ProviderRsa, ProviderP256, ProviderP384, ProviderEd25519]);
+            keys.extend([ProviderRsa, ProviderP256, ProviderP384, ProviderP521, ProviderEd25519]);
         }
         if self.publishes_next {
-            keys.extend([ProviderRsaNext, ProviderP256Next, ProviderP384Next, ProviderEd25519Next]);
+            keys.extend([ProviderRsaNext, ProviderP256Next, ProviderP384Next]);
+            keys.extend([ProviderP521Next, ProviderEd25519Next]);
         }
         let jwk = |key: TestKey| {
             let mut jwk = key.public_jwk(key.usual_algorithm());

@@ -231,7 +231,7 @@ fn values_that_the_provider_does_not_list_are_refused_unless_overridden() {
         (
             AUTH_ALGS,
             json!(["ES256"]),
-            json!(["ES512"]),
+            json!(["ES256K"]),
             "ES256",
             MetadataRule::AuthenticationAlgorithm,
         ),
