@@ -10,8 +10,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
     Entropy, Issuer, SoftwareKey,
     crypto::{AwsLcRs, Hash, KeyImporter, PublicKey, RustCrypto, Verifier},
-    fault::Untrusted,
-    jose::{Curve, JwsAlgorithm, KeySet, verify_signature_only},
+    fault::{Rejection, Untrusted},
+    jose::{ContentEncryption, Curve, JwsAlgorithm, KeyManagement, KeySet, verify_signature_only},
+    keys::SoftwareDecryptionKey,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +80,10 @@ fn folder() -> PathBuf {
 }
 
 /// REQ-IDT-07a
+/// REQ-JWE-04
+/// REQ-JWE-05
+/// REQ-JWE-06
+/// REQ-JWE-13
 #[test]
 fn no_vector_is_contradicted() {
     let backends: [(&str, &dyn KeyImporter); 2] =
@@ -221,12 +226,134 @@ fn json_web_key(document: &Value, importer: &dyn KeyImporter, count: &mut Count)
     }
 }
 
-fn encrypted(document: &Value, _: &dyn KeyImporter, count: &mut Count) {
-    let tests = document["testGroups"].as_array().map_or(1, |groups| {
-        groups.iter().map(|group| group["tests"].as_array().expect("tests").len()).sum::<usize>()
-    });
-    for _ in 0..tests {
-        count.unsupported("encrypted ID Tokens come later");
+/// Judges encrypted tokens. The configured pair of algorithms is that of the key and the token; a
+/// token of an algorithm that is not supported must be refused under every supported pair.
+fn encrypted(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
+    let Some(groups) = document["testGroups"].as_array() else {
+        let (key, compact) = (&document["input"]["key"], text(&document["output"], "compact"));
+        let plaintext = text(&document["input"], "plaintext").as_bytes();
+        return decrypted("the token", key, compact, Some(plaintext), importer, count);
+    };
+    for group in groups {
+        for test in group["tests"].as_array().expect("tests") {
+            let plaintext = (text(test, "result") == "valid").then(|| hex(text(test, "pt")));
+            let compact = text(test, "jwe");
+            let case = test["tcId"].to_string();
+            decrypted(&case, &group["private"], compact, plaintext.as_deref(), importer, count);
+        }
+    }
+}
+
+fn decrypted(
+    case: &str,
+    key: &Value,
+    compact: &str,
+    expected: Option<&[u8]>,
+    importer: &dyn KeyImporter,
+    count: &mut Count,
+) {
+    let header = URL_SAFE_NO_PAD.decode(compact.split('.').next().expect("a part"));
+    let header: Value =
+        header.ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let named = |name: &str| header[name].as_str().unwrap_or_default();
+    let configured = key["alg"].as_str().unwrap_or(named("alg"));
+    let entropy = || Entropy::from_bytes([9; 32]);
+    // The algorithm of the key and the one of the token, so that a token cannot choose.
+    let mut opened = Vec::new();
+    for algorithm in KeyManagement::ALL {
+        let jwk = key.to_string();
+        let imported = SoftwareDecryptionKey::import_jwk(&jwk, Some(algorithm), importer);
+        let fits = match key["kty"].as_str() {
+            Some("RSA") => algorithm.is_rsa(),
+            Some("EC" | "OKP") => !algorithm.is_rsa(),
+            _ => false,
+        };
+        assert_eq!(imported.is_ok(), fits, "{case}: {algorithm} {imported:?}");
+        let Ok(imported) = imported else { continue };
+        for content in ContentEncryption::ALL {
+            if let Ok(plaintext) = imported.open(compact, content, entropy(), importer) {
+                opened.push((algorithm.name(), content.name()));
+                assert_eq!(Some(plaintext.expose()), expected, "{case}");
+            }
+        }
+    }
+    let algorithms = KeyManagement::ALL.map(KeyManagement::name);
+    let contents = ContentEncryption::ALL.map(ContentEncryption::name);
+    let is_supported = algorithms.contains(&configured) && contents.contains(&named("enc"));
+    match expected {
+        Some(_) if !is_supported => {
+            assert_eq!(opened, [], "{case}");
+            count.unsupported(match configured {
+                "RSA1_5" => "RSA1_5 is never decrypted (REQ-JWE-04)",
+                _ if key["kty"] == "oct" => "no symmetric key decrypts (REQ-JWE-04, REQ-JWE-17)",
+                "ECDH-ES+A192KW" => "keys are not wrapped with AES-192 (REQ-JWE-04)",
+                _ => "content is not encrypted with AES-192 (REQ-JWE-05)",
+            });
+        }
+        // Under its own pair and no other.
+        Some(_) => count.judge(case, opened == [(configured, named("enc"))], true),
+        None => count.judge(case, !opened.is_empty(), false),
+    }
+}
+
+/// REQ-JWE-16a
+#[test]
+fn every_failure_of_a_decryption_looks_the_same() {
+    let backends: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
+    for (file, algorithm, content) in [
+        (
+            "jose-cookbook/jwe/5_2.key_encryption_using_rsa-oaep_with_aes-gcm.json",
+            KeyManagement::RsaOaepSha1,
+            ContentEncryption::A256Gcm,
+        ),
+        (
+            "jose-cookbook/jwe/5_5.key_agreement_using_ecdh-es_with_aes-cbc-hmac-sha2.json",
+            KeyManagement::EcdhEs,
+            ContentEncryption::A128CbcHs256,
+        ),
+    ] {
+        let document = fs::read_to_string(folder().join(file)).expect("stored");
+        let document: Value = serde_json::from_str(&document).expect("JSON");
+        let key = document["input"]["key"].to_string();
+        let compact = text(&document["output"], "compact");
+        for importer in backends {
+            let open = |key: &SoftwareDecryptionKey, compact: &str| {
+                key.open(compact, content, Entropy::from_bytes([5; 32]), importer)
+            };
+            let import = |algorithm| {
+                SoftwareDecryptionKey::import_jwk(&key, Some(algorithm), importer).expect("a key")
+            };
+            let key = import(algorithm);
+            open(&key, compact).expect("the token as it is");
+            let failed = |opened: Result<_, Rejection>, what: &str| {
+                let rejection = opened.expect_err(what);
+                assert_eq!(rejection, Untrusted::Decryption.into(), "{file}: {what}");
+            };
+            // The first character of each part but the header; an empty part stays empty.
+            let parts: Vec<&str> = compact.split('.').collect();
+            for at in 1..5 {
+                let mut parts = parts.clone();
+                let Some(rest) = parts[at].get(1..) else { continue };
+                let other = format!("{}{rest}", if parts[at].starts_with('A') { 'B' } else { 'A' });
+                parts[at] = &other;
+                failed(open(&key, &parts.join(".")), &format!("part {at}"));
+            }
+            let other =
+                SoftwareDecryptionKey::generate(algorithm, Entropy::from_bytes([6; 32]), importer);
+            let (other, jwk) = other.expect("a key");
+            failed(open(&other.with_key_id("another"), compact), "a key of another name");
+            let nameless = jwk.expose().replace("\"kid\"", "\"not-a-kid\"");
+            let other = SoftwareDecryptionKey::import_jwk(&nameless, None, importer).expect("it");
+            failed(open(&other, compact), "another key");
+            let strange = open(
+                &import(match algorithm {
+                    KeyManagement::RsaOaepSha1 => KeyManagement::RsaOaep256,
+                    _ => KeyManagement::EcdhEsA128Kw,
+                }),
+                compact,
+            );
+            assert_eq!(strange.expect_err("another algorithm").check(), Untrusted::Encryption);
+        }
     }
 }
 

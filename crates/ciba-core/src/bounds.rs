@@ -142,6 +142,11 @@ pub(crate) const KEYS_TRIED: usize = 8;
 /// The maximum length of a compact JWS, and of its encoded header, which may contain certificates.
 pub(crate) const JWS_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const JWS_HEADER_BYTES: usize = 64 * 1024;
+/// The maximum length of the encrypted key of a JWE, in bytes.
+// The longest is that of RSA with 8192 bits.
+pub(crate) const ENCRYPTED_KEY_BYTES: usize = 1024;
+/// The maximum length of a key file in bytes.
+pub(crate) const KEY_FILE_BYTES: usize = 64 * 1024;
 /// The maximum length of each kind of response body, in bytes.
 pub(crate) const METADATA_BYTES: usize = 1024 * 1024;
 pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;

@@ -150,7 +150,7 @@ pub mod keys {
     pub use crate::{
         jwks::KeySetDocument,
         secret::PrivateJwk,
-        software_keys::{KeyFileError, SoftwareKeyError},
+        software_keys::{KeyFileError, SoftwareDecryptionKey, SoftwareKeyError},
     };
 }
 

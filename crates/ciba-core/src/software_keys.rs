@@ -1,6 +1,8 @@
 //! In-memory private keys, which are read from PEM or a JWK and perform key operations.
 
+mod decryption;
 mod file_error;
+mod jwk_file;
 
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::fmt;
@@ -10,19 +12,19 @@ use zeroize::Zeroizing;
 
 use crate::{
     ask::{Input, KeyOperation, KeyTask},
+    bounds,
     crypto::{
         Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey,
         default_importer, entropy::Entropy,
     },
-    jose::{Curve, JwsAlgorithm, KeyMemberFault, base64url, der, jwk, thumbprint},
-    json::{Object, Raw},
+    jose::{Curve, JwsAlgorithm, base64url, der, jwk, thumbprint},
     secret::PrivateJwk,
 };
 
-pub use file_error::KeyFileError;
+use jwk_file::JwkFile;
 
-/// The maximum length of a key file in bytes.
-const LONGEST_FILE: usize = 64 * 1024;
+pub use decryption::SoftwareDecryptionKey;
+pub use file_error::KeyFileError;
 
 /// An in-memory private key, imported for one algorithm.
 #[derive(Debug, Clone)]
@@ -172,11 +174,7 @@ impl SoftwareKey {
             "PRIVATE KEY" => PrivateKey::Pkcs8(&der),
             "RSA PRIVATE KEY" => PrivateKey::Pkcs1(&der),
             "EC PRIVATE KEY" => return Self::from_sec1(&der, algorithm, importer),
-            "ENCRYPTED PRIVATE KEY" => return Err(KeyFileError::Encrypted),
-            "PUBLIC KEY" | "RSA PUBLIC KEY" => return Err(KeyFileError::NotPrivate),
-            "CERTIFICATE" => return Err(KeyFileError::Certificate),
-            "OPENSSH PRIVATE KEY" => return Err(KeyFileError::OpenSsh),
-            _ => return Err(KeyFileError::Malformed),
+            other => return Err(refused(other)),
         };
         let imported = importer.import_private(key, algorithm).map_err(|reason| match key {
             PrivateKey::Pkcs8(document) if der::is_of_other_kind(document) => {
@@ -233,75 +231,26 @@ impl SoftwareKey {
         algorithm: Option<JwsAlgorithm>,
         importer: &dyn KeyImporter,
     ) -> Result<Self, KeyFileError> {
-        // Bounded before it is parsed.
-        if jwk.len() > LONGEST_FILE {
-            return Err(KeyFileError::Malformed);
-        }
-        let jwk = jwk.trim_start_matches('\u{feff}');
-        let mut members =
-            Object::parse(jwk.as_bytes()).map_err(|_| match jwk.contains("-----BEGIN ") {
-                true => KeyFileError::Pem,
-                false => KeyFileError::Malformed,
-            })?;
-        let not_text = |name| KeyFileError::Member { name, fault: KeyMemberFault::NotText };
-        let mut text = |name| members.take_text(name).map_err(|_| not_text(name));
-        let (key_id, named) = (text("kid")?, text("alg")?);
-        // A symmetric key is a client secret and belongs elsewhere.
-        if text("k")?.map(Zeroizing::new).is_some() {
-            return Err(KeyFileError::Symmetric);
-        }
-        // A common mistake: the whole set instead of one key.
-        if members.get("kty").is_none() && members.get("keys").is_some() {
-            return Err(KeyFileError::Set);
-        }
-        let public = jwk::public_key(&mut members)?;
-        if members.get("d").is_none_or(Raw::is_null) {
-            return Err(KeyFileError::NotPrivate);
-        }
-        let d = match &public {
-            OwnedPublicKey::Ec { curve, .. } => jwk::scalar(&mut members, "d", *curve),
-            OwnedPublicKey::Ed25519 { .. } | OwnedPublicKey::Rsa { .. } => {
-                jwk::bytes(&mut members, "d")
-            }
-        }?;
-        if !jwk::may_sign(&mut members) {
+        let mut file = JwkFile::read(jwk)?;
+        if !jwk::may_sign(&mut file.members) {
             return Err(KeyFileError::NotForSigning);
         }
-        let algorithm = match (algorithm, named) {
+        let algorithm = match (algorithm, file.algorithm.as_deref()) {
             (Some(algorithm), _) => algorithm,
             (None, Some(name)) => {
-                JwsAlgorithm::from_name(&name).ok_or(KeyRejected::UnsupportedAlgorithm)?
+                JwsAlgorithm::from_name(name).ok_or(KeyRejected::UnsupportedAlgorithm)?
             }
-            (None, None) => match jwk::fitting(&public) {
+            (None, None) => match jwk::fitting(&file.public) {
                 [only] => *only,
                 _ => return Err(KeyFileError::AlgorithmUnknown),
             },
         };
-        let key = match &public {
-            OwnedPublicKey::Ec { curve, .. } => {
-                importer.import_private(PrivateKey::Ec { curve: *curve, d: &d }, algorithm)
-            }
-            OwnedPublicKey::Ed25519 { .. } => {
-                importer.import_private(PrivateKey::Ed25519(&d), algorithm)
-            }
-            OwnedPublicKey::Rsa { n, e } => {
-                // The backends do not factor a modulus, and RFC 7518 section 6.3.2 allows all of
-                // these or none.
-                if ["p", "q", "dp", "dq", "qi"].iter().any(|name| members.get(name).is_none()) {
-                    return Err(KeyFileError::PrimesMissing);
-                }
-                let mut part = |name| jwk::bytes(&mut members, name);
-                let (p, q, dp, dq, qi) =
-                    (part("p")?, part("q")?, part("dp")?, part("dq")?, part("qi")?);
-                let document = der::rsa_private_key([n, e, &d, &p, &q, &dp, &dq, &qi]);
-                importer.import_private(PrivateKey::Pkcs1(&document), algorithm)
-            }
-        }?;
+        let key = file.import(|key| importer.import_private(key, algorithm))?;
         // Otherwise the client would register a public key for which it cannot sign.
-        if key.public_key() != public {
+        if key.public_key() != file.public {
             return Err(KeyFileError::Rejected(KeyRejected::Malformed));
         }
-        Ok(Self::new(key, key_id, importer))
+        Ok(Self::new(key, file.key_id, importer))
     }
 
     /// Generates a key pair, which for RS* and PS* is an RSA key of 2048 bits. Also returns the
@@ -351,19 +300,8 @@ impl SoftwareKey {
         let mut key = Self::new(key, None, importer);
         // The JWK contains a `kid`, so the key has to behave like one read from it.
         key.is_named = true;
-        let public = key.public_jwk();
-        // Large enough for an RSA key, because a reallocation would leave a copy behind.
-        let mut jwk = Zeroizing::new(String::with_capacity(4096));
-        jwk.push_str(public.strip_suffix('}').unwrap_or(&public));
-        for (name, bytes) in members {
-            let member = Zeroizing::new(format!(
-                r#","{name}":"{}""#,
-                &*Zeroizing::new(base64url::encode(bytes))
-            ));
-            jwk.push_str(&member);
-        }
-        jwk.push('}');
-        (key, PrivateJwk::new(jwk.as_str()))
+        let jwk = private_jwk(&key.public_jwk(), members);
+        (key, jwk)
     }
 
     fn new(key: Arc<dyn SigningKey>, key_id: Option<String>, importer: &dyn KeyImporter) -> Self {
@@ -472,11 +410,38 @@ fn generated_scalar(
     d
 }
 
+/// Adds the private members to a public JWK.
+fn private_jwk(public: &str, members: &[(&str, &[u8])]) -> PrivateJwk {
+    // Large enough for an RSA key, because a reallocation would leave a copy behind.
+    let mut jwk = Zeroizing::new(String::with_capacity(4096));
+    jwk.push_str(public.strip_suffix('}').unwrap_or(public));
+    for (name, bytes) in members {
+        let member = Zeroizing::new(format!(
+            r#","{name}":"{}""#,
+            &*Zeroizing::new(base64url::encode(bytes))
+        ));
+        jwk.push_str(&member);
+    }
+    jwk.push('}');
+    PrivateJwk::new(jwk.as_str())
+}
+
+/// Returns the error for a block of PEM that is not a private key.
+fn refused(label: &str) -> KeyFileError {
+    match label {
+        "ENCRYPTED PRIVATE KEY" => KeyFileError::Encrypted,
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => KeyFileError::NotPrivate,
+        "CERTIFICATE" => KeyFileError::Certificate,
+        "OPENSSH PRIVATE KEY" => KeyFileError::OpenSsh,
+        _ => KeyFileError::Malformed,
+    }
+}
+
 /// Restores PEM that is kept on one line, as in environment variables and JSON, with line breaks
 /// written as `\n` and possibly in quotes.
 fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
     // Bounded before the copy is made.
-    if pem.len() > LONGEST_FILE || !pem.contains("\\n") {
+    if pem.len() > bounds::KEY_FILE_BYTES || !pem.contains("\\n") {
         return None;
     }
     let mut text = Zeroizing::new(String::with_capacity(pem.len()));
@@ -490,7 +455,7 @@ fn unescaped(pem: &str) -> Option<Zeroizing<String>> {
 /// Returns the label and the content of the first block with a private key or, if there is none, of
 /// the first block. Files can start with `EC PARAMETERS` or certificates.
 fn read_pem(pem: &str) -> Result<(&str, Zeroizing<Vec<u8>>), KeyFileError> {
-    if pem.len() > LONGEST_FILE {
+    if pem.len() > bounds::KEY_FILE_BYTES {
         return Err(KeyFileError::Malformed);
     }
     let blocks = || pem.split("-----BEGIN ").skip(1).filter_map(|block| block.split_once("-----"));

@@ -161,6 +161,7 @@ fn jwk_numbers(key: &OwnedPublicKey) -> Value {
             json!({ "kty": "EC", "crv": name, "x": text(x), "y": text(y) })
         }
         OwnedPublicKey::Ed25519 { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": text(x) }),
+        OwnedPublicKey::X25519 { x } => json!({ "kty": "OKP", "crv": "X25519", "x": text(x) }),
     }
 }
 

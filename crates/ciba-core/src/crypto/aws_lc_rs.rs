@@ -17,13 +17,14 @@ use aws_lc_rs::{
 };
 
 use super::{
-    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey,
-    SigningFailed, SigningKey, VerificationKey, Verifier,
+    BadSignature, Decrypter, DecryptionKey, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey,
+    PrivateKey, PublicKey, SigningFailed, SigningKey, VerificationKey, Verifier,
+    aws_lc_rs_decrypt::Aes,
     rules::{check_rsa, coordinates, ed25519_point},
 };
 use crate::{
     crypto::entropy::Entropy,
-    jose::{Curve, JwsAlgorithm, der},
+    jose::{Curve, JwsAlgorithm, KeyManagement, der},
     secret::Body,
 };
 
@@ -85,6 +86,10 @@ impl Verifier for AwsLcRs {
         };
         Digest::new(hmac::sign(&hmac::Key::new(algorithm, key), data).as_ref())
     }
+
+    fn decrypter(&self) -> Option<&dyn Decrypter> {
+        Some(&Aes)
+    }
 }
 
 impl KeyImporter for AwsLcRs {
@@ -119,7 +124,7 @@ impl KeyImporter for AwsLcRs {
                     der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
                 }
                 PrivateKey::Pkcs1(document) => document,
-                PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => {
+                PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) | PrivateKey::X25519(_) => {
                     return Err(KeyRejected::WrongKind);
                 }
             };
@@ -143,6 +148,14 @@ impl KeyImporter for AwsLcRs {
             _ => return Err(KeyRejected::WrongKind),
         };
         Ok(Arc::new(EdPrivate(pair)))
+    }
+
+    fn import_decryption(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: KeyManagement,
+    ) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
+        super::aws_lc_rs_decrypt::import(key, algorithm)
     }
 
     fn generate_rsa(&self, _: Entropy) -> Result<Body, KeyRejected> {

@@ -38,6 +38,11 @@ pub(crate) enum Purpose {
     /// The secret part of the notification token.
     // REQ-FAPI-28
     NotificationSecret,
+    /// The key that takes the place of a content encryption key that could not be unwrapped.
+    // REQ-JWE-16b
+    ContentKey,
+    /// The blinding of a private-key operation that is not the only use of its entropy.
+    Blinding,
 }
 
 impl Purpose {
@@ -50,6 +55,8 @@ impl Purpose {
             Self::Serial => b"ciba serial",
             Self::NotificationKey => b"ciba notification key",
             Self::NotificationSecret => b"ciba notification secret",
+            Self::ContentKey => b"ciba content key",
+            Self::Blinding => b"ciba decryption blinding",
         }
     }
 }

@@ -31,6 +31,14 @@ pub enum PublicKey<'a> {
         /// The encoded point.
         x: &'a [u8],
     },
+    /// An X25519 key ([RFC 8037 section 2]), which only decrypts: the 32 octets of the u
+    /// coordinate.
+    ///
+    /// [RFC 8037 section 2]: https://www.rfc-editor.org/rfc/rfc8037#section-2
+    X25519 {
+        /// The encoded u coordinate.
+        x: &'a [u8],
+    },
 }
 
 /// An owned [`PublicKey`].
@@ -57,6 +65,11 @@ pub enum OwnedPublicKey {
         /// The encoded point.
         x: Vec<u8>,
     },
+    /// An X25519 key.
+    X25519 {
+        /// The encoded u coordinate.
+        x: Vec<u8>,
+    },
 }
 
 impl OwnedPublicKey {
@@ -67,6 +80,7 @@ impl OwnedPublicKey {
             Self::Rsa { n, e } => PublicKey::Rsa { n, e },
             Self::Ec { curve, x, y } => PublicKey::Ec { curve: *curve, x, y },
             Self::Ed25519 { x } => PublicKey::Ed25519 { x },
+            Self::X25519 { x } => PublicKey::X25519 { x },
         }
     }
 }
@@ -93,6 +107,8 @@ pub enum PrivateKey<'a> {
     },
     /// The 32-octet seed of an Ed25519 key.
     Ed25519(&'a [u8]),
+    /// The 32 octets of an X25519 private key.
+    X25519(&'a [u8]),
 }
 
 impl fmt::Debug for PrivateKey<'_> {

@@ -1,5 +1,8 @@
 //! The rules for public keys that all backends share.
 
+#[cfg(feature = "rustcrypto")]
+use alloc::vec::Vec;
+
 use super::{KeyRejected, OwnedPublicKey};
 use crate::jose::Curve;
 
@@ -48,6 +51,21 @@ pub(super) fn coordinates(curve: Curve, point: &[u8]) -> OwnedPublicKey {
     let (x, y) =
         point.get(1..).unwrap_or_default().split_at_checked(curve.width()).unwrap_or_default();
     OwnedPublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
+}
+
+/// Encodes a point in uncompressed SEC1 form. The coordinates must have full width.
+// REQ-JWKS-14
+#[cfg(feature = "rustcrypto")]
+pub(super) fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected> {
+    if x.len() != curve.width() || y.len() != curve.width() {
+        return Err(KeyRejected::Malformed);
+    }
+    let mut point = Vec::with_capacity(1 + 2 * curve.width());
+    // The tag of an uncompressed point (SEC1 section 2.3.3).
+    point.push(4);
+    point.extend_from_slice(x);
+    point.extend_from_slice(y);
+    Ok(point)
 }
 
 /// The encodings of the Ed25519 points whose order divides the cofactor, with the sign bit of the

@@ -12,20 +12,22 @@ use p256::{
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{
-    BadSignature, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey,
-    SigningFailed, SigningKey, VerificationKey, Verifier,
-    rules::{coordinates, ed25519_point},
+    BadSignature, Decrypter, DecryptionKey, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey,
+    PrivateKey, PublicKey, SigningFailed, SigningKey, VerificationKey, Verifier,
+    rules::{coordinates, ed25519_point, uncompressed},
+    rustcrypto_decrypt::Aes,
 };
 use crate::{
     crypto::entropy::Entropy,
-    jose::{Curve, JwsAlgorithm},
+    jose::{Curve, JwsAlgorithm, KeyManagement},
     secret::Body,
 };
 
 /// Cryptography by the RustCrypto crates.
 ///
-/// It supports ES256, ES384, ES512, EdDSA (with strict verification), HMAC and SHA-2, and with the
-/// feature `rustcrypto-rsa` also RS* and PS*. ECDSA signatures are deterministic ([RFC 6979]).
+/// It supports ES256, ES384, ES512, EdDSA (with strict verification), HMAC and SHA-2, ECDH-ES and
+/// AES for decryption, and with the feature `rustcrypto-rsa` also RS*, PS* and RSA-OAEP. ECDSA
+/// signatures are deterministic ([RFC 6979]).
 ///
 /// Services that sign with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times
 /// as fast at it and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
@@ -89,6 +91,10 @@ impl Verifier for RustCrypto {
             Hash::Sha384 => mac::<Sha384>(key, data),
             Hash::Sha512 => mac::<Sha512>(key, data),
         }
+    }
+
+    fn decrypter(&self) -> Option<&dyn Decrypter> {
+        Some(&Aes)
     }
 }
 
@@ -163,6 +169,20 @@ impl KeyImporter for RustCrypto {
         }
     }
 
+    fn import_decryption(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: KeyManagement,
+    ) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
+        if !algorithm.is_rsa() {
+            return super::rustcrypto_decrypt::import(key, algorithm);
+        }
+        #[cfg(feature = "rustcrypto-rsa")]
+        return super::rustcrypto_rsa::import_decryption(key, algorithm);
+        #[cfg(not(feature = "rustcrypto-rsa"))]
+        Err(KeyRejected::UnsupportedAlgorithm)
+    }
+
     #[cfg(feature = "rustcrypto-rsa")]
     fn generate_rsa(&self, entropy: Entropy) -> Result<Body, KeyRejected> {
         super::rustcrypto_rsa::generate(entropy)
@@ -191,20 +211,6 @@ fn mac<D: EagerHash>(key: &[u8], data: &[u8]) -> Digest {
     let Ok(mut mac) = Hmac::<D>::new_from_slice(key) else { return Digest::new(&[]) };
     mac.update(data);
     Digest::new(&mac.finalize().into_bytes())
-}
-
-/// Encodes a point in uncompressed SEC1 form. The coordinates must have full width.
-// REQ-JWKS-14
-fn uncompressed(curve: Curve, x: &[u8], y: &[u8]) -> Result<Vec<u8>, KeyRejected> {
-    if x.len() != curve.width() || y.len() != curve.width() {
-        return Err(KeyRejected::Malformed);
-    }
-    let mut point = Vec::with_capacity(1 + 2 * curve.width());
-    // The tag of an uncompressed point (SEC1 section 2.3.3).
-    point.push(4);
-    point.extend_from_slice(x);
-    point.extend_from_slice(y);
-    Ok(point)
 }
 
 /// Declares the verification key and the signing key of ECDSA on one curve.

@@ -1,4 +1,4 @@
-//! RS* and PS* for the RustCrypto backend.
+//! RS*, PS* and RSA-OAEP for the RustCrypto backend.
 //!
 //! Every private-key operation is blinded: only the `…_with_rng` methods are called, with a
 //! generator that is seeded from the caller's entropy. RUSTSEC-2023-0071 does not affect
@@ -14,17 +14,18 @@ use rsa::{
     rand_core::{TryCryptoRng, TryRng},
     traits::PublicKeyParts as _,
 };
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use zeroize::Zeroize as _;
 
 use super::{
-    BadSignature, KeyRejected, OwnedPublicKey, PrivateKey, SigningFailed, SigningKey,
-    VerificationKey, rules::check_rsa,
+    BadSignature, DecryptionFailed, DecryptionKey, KeyRejected, OwnedPublicKey, PrivateKey,
+    PublicKey, SigningFailed, SigningKey, VerificationKey, rules::check_rsa,
 };
 use crate::{
     crypto::entropy::Entropy,
-    jose::{JwsAlgorithm, der},
-    secret::Body,
+    jose::{JwsAlgorithm, KeyManagement, der},
+    secret::{Body, SecretBytes},
 };
 
 /// The padding and hash for which an RSA key was imported.
@@ -74,18 +75,32 @@ pub(super) fn import_private(
     algorithm: JwsAlgorithm,
 ) -> Result<Arc<dyn SigningKey>, KeyRejected> {
     let scheme = Scheme::of(algorithm)?;
+    Ok(Arc::new(Private { key: read(key)?, scheme, algorithm }))
+}
+
+/// Imports a private key for RSA-OAEP.
+pub(super) fn import_decryption(
+    key: PrivateKey<'_>,
+    algorithm: KeyManagement,
+) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
+    Ok(Arc::new(Decrypting { key: read(key)?, algorithm }))
+}
+
+fn read(key: PrivateKey<'_>) -> Result<RsaPrivate, KeyRejected> {
     let document = match key {
         PrivateKey::Pkcs8(document) => {
             der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
         }
         PrivateKey::Pkcs1(document) => document,
-        PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) => return Err(KeyRejected::WrongKind),
+        PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) | PrivateKey::X25519(_) => {
+            return Err(KeyRejected::WrongKind);
+        }
     };
     let key = RsaPrivate::from_pkcs1_der(document).map_err(|_| KeyRejected::Malformed)?;
     // Decoding does not check that the numbers belong together.
     key.validate().map_err(|_| KeyRejected::Malformed)?;
     check_rsa(&key.n_bytes(), &key.e_bytes())?;
-    Ok(Arc::new(Private { key, scheme, algorithm }))
+    Ok(key)
 }
 
 /// Generates a key of 2048 bits from the caller's entropy.
@@ -159,6 +174,54 @@ impl SigningKey for Private {
 impl fmt::Debug for Private {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RsaPrivate({:?})", self.scheme)
+    }
+}
+
+/// A key that decrypts.
+struct Decrypting {
+    key: RsaPrivate,
+    algorithm: KeyManagement,
+}
+
+impl DecryptionKey for Decrypting {
+    fn algorithm(&self) -> KeyManagement {
+        self.algorithm
+    }
+
+    fn unwrap_key(
+        &self,
+        encrypted_key: &[u8],
+        entropy: Entropy,
+    ) -> Result<SecretBytes, DecryptionFailed> {
+        let rng = &mut Stream::seeded(entropy);
+        // The hash of the padding is that of MGF1 as well (RFC 7518 section 4.3).
+        // REQ-JWE-06
+        let key = match self.algorithm {
+            KeyManagement::RsaOaep256 => {
+                self.key.oaep_decrypt_with_rng::<Sha256, _>(rng, encrypted_key)
+            }
+            KeyManagement::RsaOaepSha1 => {
+                self.key.oaep_decrypt_with_rng::<Sha1, _>(rng, encrypted_key)
+            }
+            KeyManagement::EcdhEs | KeyManagement::EcdhEsA128Kw | KeyManagement::EcdhEsA256Kw => {
+                return Err(DecryptionFailed);
+            }
+        };
+        key.map(SecretBytes::new).map_err(|_| DecryptionFailed)
+    }
+
+    fn agree(&self, _: PublicKey<'_>) -> Result<SecretBytes, DecryptionFailed> {
+        Err(DecryptionFailed)
+    }
+
+    fn public_key(&self) -> OwnedPublicKey {
+        OwnedPublicKey::Rsa { n: self.key.n_bytes().to_vec(), e: self.key.e_bytes().to_vec() }
+    }
+}
+
+impl fmt::Debug for Decrypting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaPrivate({})", self.algorithm)
     }
 }
 

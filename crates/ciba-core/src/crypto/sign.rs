@@ -1,4 +1,4 @@
-//! The signing half of a backend.
+//! The private-key half of a backend.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{
@@ -7,11 +7,15 @@ use core::{
 };
 
 use super::{
+    decrypt::DecryptionKey,
     entropy::Entropy,
     keys::{KeyRejected, OwnedPublicKey, PrivateKey},
     verify::Verifier,
 };
-use crate::{jose::JwsAlgorithm, secret::Body};
+use crate::{
+    jose::{JwsAlgorithm, KeyManagement},
+    secret::Body,
+};
 
 /// A private key imported for one algorithm.
 pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
@@ -35,7 +39,8 @@ pub trait SigningKey: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     fn public_key(&self) -> OwnedPublicKey;
 }
 
-/// The signing half of a cryptography backend, which imports [`SigningKey`]s.
+/// The private-key half of a cryptography backend, which imports [`SigningKey`]s and
+/// [`DecryptionKey`]s.
 pub trait KeyImporter: Verifier {
     /// Imports a private key for one algorithm.
     ///
@@ -48,6 +53,21 @@ pub trait KeyImporter: Verifier {
         key: PrivateKey<'_>,
         algorithm: JwsAlgorithm,
     ) -> Result<Arc<dyn SigningKey>, KeyRejected>;
+
+    /// Imports a private key that decrypts, for one key management algorithm.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`KeyRejected`] in the same cases as for a public key. The provided implementation
+    /// returns [`KeyRejected::UnsupportedAlgorithm`].
+    fn import_decryption(
+        &self,
+        key: PrivateKey<'_>,
+        algorithm: KeyManagement,
+    ) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
+        let _ = (key, algorithm);
+        Err(KeyRejected::UnsupportedAlgorithm)
+    }
 
     /// Generates an RSA key of 2048 bits and returns it as PKCS#1 DER.
     ///

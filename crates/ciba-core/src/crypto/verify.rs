@@ -7,6 +7,7 @@ use core::{
 };
 
 use super::{
+    cipher::Decrypter,
     hash::{Digest, Hash},
     keys::{KeyRejected, PublicKey},
 };
@@ -39,6 +40,12 @@ pub trait Verifier: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
     ///
     /// [RFC 2104]: https://www.rfc-editor.org/rfc/rfc2104
     fn hmac(&self, hash: Hash, key: &[u8], data: &[u8]) -> Digest;
+
+    /// Returns the functions that decrypt. The provided implementation returns `None`: the backend
+    /// decrypts nothing, and a configuration for encrypted ID Tokens cannot use it.
+    fn decrypter(&self) -> Option<&dyn Decrypter> {
+        None
+    }
 }
 
 /// A public key imported for one algorithm.

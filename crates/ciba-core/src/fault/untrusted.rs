@@ -23,6 +23,17 @@ named! {
         // REQ-IDT-35
         UnexpectedEncryption = "unexpected-encryption"
             => "the ID Token is encrypted, but no encryption was registered",
+        /// The encrypted token does not consist of five parts in strict base64url with the lengths
+        /// that its algorithms require, or its header cannot be read.
+        // REQ-JWE-02, REQ-JWE-08, REQ-JWE-10, REQ-JWE-12
+        EncryptedForm = "encrypted-form" => "the encrypted ID Token is malformed",
+        /// `alg` or `enc` is not the registered one, or the content is compressed.
+        // REQ-JWE-01, REQ-JWE-14
+        Encryption = "encryption" => "the ID Token is not encrypted with the registered algorithms",
+        /// The token cannot be decrypted. The reason is not known: a wrong key, padding or tag all
+        /// look like this.
+        // REQ-JWE-16
+        Decryption = "decryption" => "the ID Token cannot be decrypted",
         /// `alg` is not the registered algorithm.
         // REQ-IDT-03, REQ-IDT-04
         Algorithm = "algorithm" => "the ID Token is not signed with the registered algorithm",

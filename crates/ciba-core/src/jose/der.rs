@@ -32,6 +32,7 @@ const P521_OID: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 const RSA_OID: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC_OID: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519_OID: &[u8] = &[0x2b, 0x65, 0x70];
+const X25519_OID: &[u8] = &[0x2b, 0x65, 0x6e];
 
 /// Writes one element: tag, length, content.
 fn element(tag: u8, content: &[u8], out: &mut Vec<u8>) {
@@ -246,6 +247,29 @@ pub(crate) fn read_rsa_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
         take(ATTRIBUTES, &mut content)?;
     }
     content.is_empty().then_some(key)
+}
+
+/// Writes the PKCS#8 document of an `RSAPrivateKey`.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) fn rsa_pkcs8(key: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut content = Zeroizing::new(Vec::with_capacity(key.len().saturating_add(32)));
+    integer(&[0], &mut content);
+    element(SEQUENCE, RSA_ENCRYPTION, &mut content);
+    element(OCTET_STRING, key, &mut content);
+    let mut out = Zeroizing::new(Vec::with_capacity(content.len().saturating_add(6)));
+    element(SEQUENCE, &content, &mut out);
+    out
+}
+
+/// Returns the private key in a PKCS#8 document of an X25519 key (RFC 8410 section 7).
+pub(crate) fn read_x25519_pkcs8(mut input: &[u8]) -> Option<&[u8]> {
+    let mut content = take(SEQUENCE, &mut input).filter(|_| input.is_empty())?;
+    // Version 2 has the public key as well, which is not needed.
+    take(INTEGER, &mut content).filter(|version| matches!(version, [0 | 1]))?;
+    let mut algorithm = take(SEQUENCE, &mut content)?;
+    take(OBJECT_IDENTIFIER, &mut algorithm).filter(|oid| *oid == X25519_OID)?;
+    let mut key = take(OCTET_STRING, &mut content)?;
+    take(OCTET_STRING, &mut key).filter(|d| d.len() == 32 && key.is_empty())
 }
 
 /// Whether a PKCS#8 document names an unsupported kind of key or an unsupported curve.

@@ -91,6 +91,10 @@ fn read_members(jwk: &mut Object) -> Result<PublicJwk, UnusableKey> {
     }
     let named = jwk.take_text("alg").map_err(|_| UnusableKey::Algorithm)?;
     let key = public_key(jwk)?;
+    // It agrees on keys and verifies nothing.
+    if matches!(key, OwnedPublicKey::X25519 { .. }) {
+        return Err(UnusableKey::Curve);
+    }
     // A key without `alg` may serve every algorithm of its kind; the token does not choose, the
     // configuration does.
     let algorithms = match named {
@@ -131,6 +135,39 @@ pub(crate) fn may_sign(jwk: &mut Object) -> bool {
     fits_use && operations(jwk).is_none_or(fits_operations)
 }
 
+/// Reads an ephemeral public key of ECDH-ES: coordinates of full width in strict base64url.
+// REQ-JWE-08a. Unlike a published key, it is a part of a token, which has one encoding only.
+pub(crate) fn exact_curve_point(jwk: &mut Object) -> Option<OwnedPublicKey> {
+    let (kind, name) = (text(jwk, "kty").ok()?, text(jwk, "crv").ok()?);
+    let mut coordinate = |name, width| {
+        let bytes = base64url::decode(text(jwk, name).ok()?)?;
+        (bytes.len() == width).then_some(bytes)
+    };
+    match (kind.as_str(), name.as_str()) {
+        ("EC", name) => {
+            let curve = Curve::from_name(name)?;
+            let (x, y) = (coordinate("x", curve.width())?, coordinate("y", curve.width())?);
+            Some(OwnedPublicKey::Ec { curve, x, y })
+        }
+        ("OKP", "X25519") => Some(OwnedPublicKey::X25519 { x: coordinate("x", 32)? }),
+        _ => None,
+    }
+}
+
+/// Whether `use` and `key_ops` of a private JWK allow it to decrypt.
+// REQ-JWE-07a
+pub(crate) fn may_decrypt(jwk: &mut Object) -> bool {
+    let fits_use = jwk.take("use").is_none_or(|r#use| r#use.text().as_deref() == Some("enc"));
+    let is_decrypting = |operation: Raw<'_>| {
+        operation.text().is_some_and(|name| {
+            ["decrypt", "unwrapKey", "deriveKey", "deriveBits"].contains(&&*name)
+        })
+    };
+    let fits_operations =
+        |operations: Raw<'_>| operations.items().is_some_and(|mut all| all.any(is_decrypting));
+    fits_use && operations(jwk).is_none_or(fits_operations)
+}
+
 /// Reads the numbers of a public key, ignoring the other members of the JWK.
 ///
 /// Numbers are accepted in the forms in which publishers write them and brought to width: a
@@ -155,16 +192,20 @@ pub(crate) fn public_key(jwk: &mut Object) -> Result<OwnedPublicKey, UnusableKey
             Ok(OwnedPublicKey::Ec { curve, x: coordinate("x")?, y: coordinate("y")? })
         }
         "OKP" => {
-            if text(jwk, "crv")? != "Ed25519" {
+            let name = text(jwk, "crv")?;
+            if !["Ed25519", "X25519"].contains(&name.as_str()) {
                 return Err(UnusableKey::Curve);
             }
             // An octet string and not a number (RFC 8037 section 2), so nothing may be padded or stripped.
             let mut x = bytes(jwk, "x")?;
-            if x.len() == 32 {
-                Ok(OwnedPublicKey::Ed25519 { x: core::mem::take(&mut *x) })
-            } else {
-                Err(UnusableKey::length("x"))
+            if x.len() != 32 {
+                return Err(UnusableKey::length("x"));
             }
+            let x = core::mem::take(&mut *x);
+            Ok(match name.as_str() {
+                "Ed25519" => OwnedPublicKey::Ed25519 { x },
+                _ => OwnedPublicKey::X25519 { x },
+            })
         }
         // A MAC is verified with the client secret, and a published secret is none.
         "oct" => Err(UnusableKey::Symmetric),
@@ -223,6 +264,7 @@ pub(crate) const fn fitting(key: &OwnedPublicKey) -> &'static [JwsAlgorithm] {
         OwnedPublicKey::Ec { curve: Curve::P384, .. } => &[JwsAlgorithm::Es384],
         OwnedPublicKey::Ec { curve: Curve::P521, .. } => &[JwsAlgorithm::Es512],
         OwnedPublicKey::Ed25519 { .. } => &[JwsAlgorithm::EdDsa],
+        OwnedPublicKey::X25519 { .. } => &[],
     }
 }
 
@@ -243,6 +285,7 @@ pub(crate) fn required_members(key: PublicKey<'_>) -> String {
             )
         }
         PublicKey::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x)),
+        PublicKey::X25519 { x } => format!(r#"{{"crv":"X25519","kty":"OKP","x":"{}"}}"#, text(x)),
     }
 }
 
@@ -269,12 +312,23 @@ pub fn certificate_thumbprint(der: &[u8], verifier: &dyn Verifier) -> String {
 /// any private member.
 // REQ-META-15
 pub(crate) fn write_public(key: PublicKey<'_>, algorithm: JwsAlgorithm, key_id: &str) -> String {
+    write_public_for(key, algorithm.name(), "sig", key_id)
+}
+
+/// Writes a public JWK with the name of its algorithm and its `use`.
+// REQ-META-16
+pub(crate) fn write_public_for(
+    key: PublicKey<'_>,
+    algorithm: &str,
+    r#use: &str,
+    key_id: &str,
+) -> String {
     let members = required_members(key);
     let open = members.strip_suffix('}').unwrap_or(&members);
     let mut named = JsonWriter::new();
     named.text("kid", key_id);
-    named.text("alg", algorithm.name());
-    named.text("use", "sig");
+    named.text("alg", algorithm);
+    named.text("use", r#use);
     format!("{open},{}", named.finish().trim_start_matches('{'))
 }
 

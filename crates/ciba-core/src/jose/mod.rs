@@ -1,4 +1,4 @@
-//! The part of JOSE that a CIBA client needs: compact JWS, JWK and key sets. A token never chooses
+//! The part of JOSE that a CIBA client needs: compact JWS and JWE, JWK and key sets. A token never chooses
 //! an algorithm or a key source.
 
 mod alg;
@@ -6,6 +6,7 @@ pub(crate) mod base64url;
 pub(crate) mod compact;
 pub(crate) mod der;
 pub(crate) mod header;
+pub(crate) mod jwe;
 pub(crate) mod jwk;
 mod key_set;
 pub(crate) mod scalar;
@@ -15,6 +16,7 @@ mod unusable;
 
 pub use alg::{Curve, JwsAlgorithm};
 pub use compact::verify_signature_only;
+pub use jwe::{ContentEncryption, KeyManagement};
 pub use jwk::{certificate_thumbprint, thumbprint};
 pub use key_set::{KeySet, PublishedKey};
 pub use signature::{NotEcdsaDer, SignatureLength, ecdsa_from_der};

@@ -58,6 +58,8 @@ pub enum KeyFileError {
     /// [RFC 7517 section 4.2]: https://www.rfc-editor.org/rfc/rfc7517#section-4.2
     /// [RFC 7517 section 4.3]: https://www.rfc-editor.org/rfc/rfc7517#section-4.3
     NotForSigning,
+    /// The JWK is not meant for decryption, according to `use` or `key_ops`.
+    NotForDecryption,
     /// The key fits several algorithms, and none was named.
     AlgorithmUnknown,
     /// No cryptography backend is compiled in: enable the feature `aws-lc-rs` or `rustcrypto`.
@@ -95,6 +97,7 @@ impl fmt::Display for KeyFileError {
             Self::Certificate => f.write_str("this is a certificate, but its private key is required"),
             Self::Symmetric => f.write_str("the key is symmetric, but a key pair is required"),
             Self::NotForSigning => f.write_str("the key is not meant for signing"),
+            Self::NotForDecryption => f.write_str("the key is not meant for decryption"),
             Self::AlgorithmUnknown => f.write_str("the key fits several algorithms, so one must be named"),
             Self::NoCryptography => f.write_str(
                 "no cryptography backend: enable the feature `aws-lc-rs` or `rustcrypto` (with `rustcrypto-rsa` for RS256)",
@@ -124,6 +127,7 @@ impl core::error::Error for KeyFileError {
             | Self::Certificate
             | Self::Symmetric
             | Self::NotForSigning
+            | Self::NotForDecryption
             | Self::AlgorithmUnknown
             | Self::NoCryptography => None,
         }
