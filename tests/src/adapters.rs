@@ -15,9 +15,12 @@ use std::{
 use ciba_core::{
     Acknowledgement, AuthRequest, Authentication, ClientConfig, Failure, Flow, Stage, Timestamp,
     config::Lacking,
+    tokens::{Revocable, UserInfo, UserInfoRequest},
 };
 pub use ciba_std::Watch;
-use ciba_std::{AuthenticateError, Clock, DriveError, DriverBuilder, EntropySource, PromptGuard};
+use ciba_std::{
+    AuthenticateError, CallError, Clock, DriveError, DriverBuilder, EntropySource, PromptGuard,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use self::supplied::{Supplied, Watching};
@@ -282,6 +285,30 @@ impl Driver {
         match self.built() {
             Of::Reqwest(driver) => block_on(driver.authenticate(request, &mut watch)),
             Of::Ureq(driver) => driver.authenticate(request, &mut watch),
+        }
+    }
+
+    /// Revokes a token.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
+        match self.built() {
+            Of::Reqwest(driver) => block_on(driver.revoke(token)),
+            Of::Ureq(driver) => driver.revoke(token),
+        }
+    }
+
+    /// Asks for the claims about a person.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub fn userinfo(&self, request: impl Into<UserInfoRequest>) -> Result<UserInfo, CallError> {
+        match self.built() {
+            Of::Reqwest(driver) => block_on(driver.userinfo(request)),
+            Of::Ureq(driver) => driver.userinfo(request),
         }
     }
 

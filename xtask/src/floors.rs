@@ -42,6 +42,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("providers", 3),
     ("request", 3),
     ("request_object", 3),
+    ("userinfo", 3),
     // 4: state machines, their inputs and outputs, and snapshots
     ("ask", 4),
     ("discovery", 4),

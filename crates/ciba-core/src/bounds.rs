@@ -154,5 +154,13 @@ pub(crate) const ACKNOWLEDGEMENT_BYTES: usize = 256 * 1024;
 /// The default; callers can choose another limit.
 // Idura's tokens can contain photographs (ID-97).
 pub(crate) const TOKEN_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+/// The maximum length of a UserInfo answer.
+// Claims can contain photographs, as in ID Tokens.
+pub(crate) const USER_INFO_BYTES: usize = 4 * 1024 * 1024;
+/// The maximum length of an answer of the revocation endpoint, of which only errors are read.
+pub(crate) const REVOCATION_BYTES: usize = 64 * 1024;
+/// How many times a call with tokens is made if it has no usable answer, and for how long.
+pub(crate) const CALL_ATTEMPTS: u32 = 3;
+pub(crate) const CALL_WINDOW: Duration = Duration::from_secs(30);
 /// The maximum length of a string of the provider that is kept for display, in bytes.
 pub(crate) const TEXT_BYTES: usize = 1024;

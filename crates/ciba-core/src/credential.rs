@@ -144,10 +144,14 @@ fn assertion(
 ) -> UnsignedJwt {
     let audience = match endpoint {
         Endpoint::BackchannelAuthentication => &config.audiences.backchannel,
-        // No request to the last three has a credential.
-        Endpoint::Token | Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => {
-            &config.audiences.token
-        }
+        // The client authenticates for a revocation as at the token endpoint (RFC 7009 section 2.1).
+        // No request to the others has a credential.
+        Endpoint::Token
+        | Endpoint::Revocation
+        | Endpoint::UserInfo
+        | Endpoint::Discovery
+        | Endpoint::KeySet
+        | Endpoint::Notification => &config.audiences.token,
     };
     let issued_at = now.saturating_sub(config.assertion.backdating);
     let mut claims = JsonWriter::new();

@@ -35,6 +35,8 @@ named! {
         /// A member name occurs twice.
         // Ruling 7.
         DuplicateMember = "duplicate_member" => "a member name occurs twice",
+        /// A UserInfo answer is not `application/jwt`, although a signed one was registered.
+        NotSigned = "not_signed" => "it is not signed, although signed answers were registered",
         /// A notification contains tokens, but the client is registered for ping mode.
         AnotherMode = "another_mode"
             => "it delivers tokens, but this client is registered for ping mode",

@@ -75,6 +75,7 @@ mod software_keys;
 pub mod text;
 mod time;
 mod url;
+mod userinfo;
 #[cfg_attr(
     not(test),
     warn(clippy::as_conversions, clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm)
@@ -183,6 +184,14 @@ pub mod notification {
             Receipt, Receiving, Routes, RoutesFull, SpentKey, SpentKeys,
         },
         secret::NotificationToken,
+    };
+}
+
+/// Using tokens after an authentication: the claims of the UserInfo endpoint, and revocation.
+pub mod tokens {
+    pub use crate::{
+        flow::{Call, CallFailure, NotPossible, Revocable, UserInfoRequest},
+        userinfo::UserInfo,
     };
 }
 

@@ -2,8 +2,8 @@
 
 use std::{ops::Deref, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use ciba_core::{AuthRequest, Authentication, ClientConfig, fault::ExchangeProblem};
-use ciba_std::{Drive, DriverBase, DriverBuilder, Signing, Step};
+use ciba_core::{AuthRequest, Authentication, ClientConfig, KeyOperation, fault::ExchangeProblem};
+use ciba_std::{Drive, DriverBase, DriverBuilder, SignerError, Signing, Step};
 use tokio::time::timeout;
 
 use crate::{AuthenticateError, DriveError, HttpClient, Reqwest, SharedFlow, Watch, shared::write};
@@ -67,9 +67,8 @@ impl Driver {
                     let (sending, gate) = (outgoing.sending, Some(outgoing.gate));
                     drive.answered(self.http().perform_if(sending, gate).await)?;
                 }
-                Step::Sign(Signing { signer, operation, entropy, limit }) => {
-                    let signed = timeout(limit, signer.sign(&operation, entropy)).await;
-                    let outcome = signed.unwrap_or_else(|_| Err("the signer took too long".into()));
+                Step::Sign(signing) => {
+                    let (operation, outcome) = sign(signing).await;
                     drive.signed(operation, outcome, watch)?;
                 }
                 Step::FindKeys(request) => {
@@ -107,7 +106,16 @@ impl From<DriverBase<Reqwest>> for Driver {
     }
 }
 
-async fn pause(length: Duration) {
+/// Performs an operation with the private key, within its limit.
+pub(crate) async fn sign(
+    signing: Signing<'_, Reqwest>,
+) -> (KeyOperation, Result<Vec<u8>, SignerError>) {
+    let Signing { signer, operation, entropy, limit } = signing;
+    let signed = timeout(limit, signer.sign(&operation, entropy)).await;
+    (operation, signed.unwrap_or_else(|_| Err("the signer took too long".into())))
+}
+
+pub(crate) async fn pause(length: Duration) {
     if length.is_zero() {
         // Lets other tasks run, even under a clock with which nothing takes time.
         tokio::task::yield_now().await;

@@ -20,6 +20,7 @@
 
 mod adapter;
 mod address;
+mod call;
 mod cause;
 mod client;
 mod discover;
@@ -41,7 +42,7 @@ pub use ciba_core::{
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
-    AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
+    AuthenticateError, CallError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
     DriverBuilder, EntropyError, EntropySource, FileSaver, GUARD_CAPACITY, Keys, Origin,
     PromptGuard, Report, SaverError, SignerError, Superseded, SystemClock, SystemEntropy, Watch,
     on_event,

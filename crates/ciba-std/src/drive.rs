@@ -3,13 +3,13 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Entropy, Input, KeyOperation, KeySetRequest, Output, Sending, Timestamp,
+    Input, KeyOperation, KeySetRequest, Output, Sending, Timestamp,
     machine::{Events, Unsaved},
 };
 
 use crate::{
-    Adapter, Clock, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Superseded,
-    Watch, routing::Registration,
+    Adapter, Clock, DriveError, DriverBase, Gate, Saving, SharedFlow, SignerError, Signing,
+    Superseded, Watch, routing::Registration,
 };
 
 /// The longest pause before the flow is asked again. Timers count monotonic time, which stands
@@ -73,18 +73,6 @@ pub struct Outgoing {
     pub gate: Gate,
 }
 
-/// An operation with the private key.
-pub struct Signing<'a, A: Adapter> {
-    /// The key.
-    pub signer: &'a A::Signer,
-    /// The operation.
-    pub operation: KeyOperation,
-    /// For a signer without randomness of its own.
-    pub entropy: Entropy,
-    /// How long the operation may take.
-    pub limit: Duration,
-}
-
 impl<'a, A: Adapter> Drive<'a, A> {
     /// Begins to drive a flow. From here on, notifications reach the flow for as long as it exists.
     ///
@@ -137,7 +125,7 @@ impl<'a, A: Adapter> Drive<'a, A> {
                     }
                 }
                 Output::Key(operation) => match self.driver.signer(operation.purpose()) {
-                    Some(signer) => return Ok(Step::Sign(self.signing(signer, operation)?)),
+                    Some(signer) => return Ok(Step::Sign(self.driver.signing(signer, operation)?)),
                     None => {
                         self.signed(operation, Err("the driver has no signer".into()), watch)?
                     }
@@ -243,18 +231,10 @@ impl<'a, A: Adapter> Drive<'a, A> {
         let (flow, clock, id) = (self.flow.clone(), self.driver.clock_handle(), sending.id());
         Outgoing { sending, gate: Gate::new(move || flow.may_send(id, &*clock)) }
     }
-
-    fn signing(
-        &self,
-        signer: &'a A::Signer,
-        operation: KeyOperation,
-    ) -> Result<Signing<'a, A>, DriveError> {
-        let (entropy, limit) = (self.driver.draw()?, self.driver.config().policy().local_timeout);
-        Ok(Signing { signer, operation, entropy, limit })
-    }
 }
 
-fn pause(clock: &dyn Clock, until: Timestamp) -> Duration {
+/// Returns how long to wait before the next step.
+pub(crate) fn pause(clock: &dyn Clock, until: Timestamp) -> Duration {
     clock.idle(until).min(LONGEST_PAUSE)
 }
 
@@ -274,11 +254,5 @@ impl<A: Adapter> fmt::Debug for Step<'_, A> {
             Self::Wait(length) => f.debug_tuple("Wait").field(length).finish(),
             Self::Done => f.write_str("Done"),
         }
-    }
-}
-
-impl<A: Adapter> fmt::Debug for Signing<'_, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signing").field("operation", &self.operation).finish_non_exhaustive()
     }
 }

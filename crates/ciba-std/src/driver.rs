@@ -3,14 +3,14 @@
 use std::{fmt, ops::Deref, sync::Arc};
 
 use ciba_core::{
-    AuthRequest, ClientConfig, Entropy, Flow,
+    AuthRequest, ClientConfig, Entropy, Flow, KeyOperation,
     config::{Equipment, Lacking},
     machine::{KeyPurpose, ResumeError},
 };
 
 use crate::{
     Adapter, AuthenticateError, Clock, DriveError, EntropyError, EntropySource, Keys, PromptGuard,
-    Routing, SystemClock, SystemEntropy,
+    Routing, Signing, SystemClock, SystemEntropy,
 };
 
 /// An [`Adapter`] with a driver.
@@ -235,6 +235,16 @@ impl<A: Adapter> DriverBase<A> {
             // All other purposes use the key that authenticates the client.
             _ => self.kit.signer.as_deref(),
         }
+    }
+
+    /// Completes an operation with the private key.
+    pub(crate) fn signing<'a>(
+        &self,
+        signer: &'a A::Signer,
+        operation: KeyOperation,
+    ) -> Result<Signing<'a, A>, DriveError> {
+        let (entropy, limit) = (self.draw()?, self.config.policy().local_timeout);
+        Ok(Signing { signer, operation, entropy, limit })
     }
 
     pub(crate) const fn inbox(&self) -> Option<&Routing<A>> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter;
+mod call;
 mod cause;
 #[cfg(feature = "rustls")]
 mod certificate;
@@ -20,6 +21,7 @@ mod keys;
 mod prompts;
 mod report;
 mod routing;
+mod signing;
 mod superseded;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -28,6 +30,7 @@ mod watch;
 pub use ciba_core;
 
 pub use adapter::Adapter;
+pub use call::{CallDrive, CallError, CallStep};
 pub use cause::{io_cause, sources};
 #[cfg(feature = "rustls")]
 pub use certificate::{CertificateError, ClientCertificate};
@@ -35,7 +38,7 @@ pub use client::{
     Authorities, ClientBase, ClientBuilder, Connect, ConnectError, Origin, Parts, Setup,
 };
 pub use clock::{Clock, SystemClock};
-pub use drive::{Drive, Outgoing, Signing, Step};
+pub use drive::{Drive, Outgoing, Step};
 pub use driver::{DriverBase, DriverBuilder, Driving};
 pub use entropy::{EntropyError, EntropySource, SystemEntropy};
 pub use error::{AuthenticateError, DiscoverError, DriveError, SaverError, Unverified};
@@ -48,6 +51,7 @@ pub use keys::{KeyStep, Keys};
 pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};
 pub use report::Report;
 pub use routing::{Delivery, INBOX_CAPACITY, ReplyStep, Routed, Routing};
+pub use signing::Signing;
 pub use superseded::Superseded;
 #[cfg(feature = "rustls")]
 pub use tls::{CaError, read_authorities, tls_cause};

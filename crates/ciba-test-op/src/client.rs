@@ -49,6 +49,8 @@ pub struct Client {
     /// The algorithm of its ID Tokens. Default: RS256.
     // OP-63
     pub id_token_alg: JwsAlgorithm,
+    /// The algorithm of its signed UserInfo answers. Default: none, they are plain JSON.
+    pub userinfo_alg: Option<JwsAlgorithm>,
 }
 
 impl Client {
@@ -68,6 +70,7 @@ impl Client {
             ciba: true,
             refresh: true,
             id_token_alg: JwsAlgorithm::Rs256,
+            userinfo_alg: None,
         }
     }
 
@@ -85,6 +88,13 @@ impl Client {
     #[must_use]
     pub fn id_token_alg(mut self, algorithm: JwsAlgorithm) -> Self {
         self.id_token_alg = algorithm;
+        self
+    }
+
+    /// Sets the algorithm of its signed UserInfo answers, which is not an HMAC.
+    #[must_use]
+    pub fn userinfo_alg(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.userinfo_alg = Some(algorithm);
         self
     }
 

@@ -250,6 +250,8 @@ named! {
         Token = "token",
         /// UserInfo.
         UserInfo = "userinfo",
+        /// The revocation endpoint (RFC 7009).
+        Revocation = "revocation",
         /// The authorization endpoint. Metadata has to name one; it refuses every request.
         Authorization = "authorization",
         /// A URL that only clients request that follow what they must not follow: a redirect, a `jku`,

@@ -19,6 +19,7 @@
 
 mod adapter;
 mod bell;
+mod call;
 mod cause;
 #[cfg(feature = "rustls-no-provider")]
 mod certificate;
@@ -44,7 +45,7 @@ pub use ciba_core::{
 #[cfg(feature = "rustls-no-provider")]
 pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
-    AuthenticateError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
+    AuthenticateError, CallError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
     DriverBuilder, EntropyError, EntropySource, FileSaver, GUARD_CAPACITY, Keys, Origin,
     PromptGuard, Report, SaverError, SignerError, Superseded, SystemClock, SystemEntropy, Watch,
     on_event,

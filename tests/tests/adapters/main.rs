@@ -13,6 +13,7 @@ mod saves;
 mod signer;
 mod stop;
 mod tls;
+mod tokens;
 
 #[path = "../../../crates/ciba-reqwest/tests/support/client.rs"]
 mod client;

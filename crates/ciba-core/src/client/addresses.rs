@@ -33,6 +33,10 @@ impl ClientConfigBuilder {
                 &self.backchannel_endpoint,
             ),
             ("mtls_endpoint_aliases", &aliases.token_endpoint, &self.token_endpoint),
+            ("userinfo_endpoint", &provider.userinfo_endpoint, &self.userinfo_endpoint),
+            ("revocation_endpoint", &provider.revocation_endpoint, &self.revocation_endpoint),
+            ("mtls_endpoint_aliases", &aliases.userinfo_endpoint, &self.userinfo_endpoint),
+            ("mtls_endpoint_aliases", &aliases.revocation_endpoint, &self.revocation_endpoint),
         ] {
             // A discovered address that a configured one replaces is never called.
             let is_used = url.as_ref().filter(|_| pinned.is_none());
@@ -65,8 +69,13 @@ mod tests {
         wire::metadata::ProviderMetadata,
     };
 
-    const MEMBERS: [&str; 3] =
-        ["backchannel_authentication_endpoint", "token_endpoint", "jwks_uri"];
+    const MEMBERS: [&str; 5] = [
+        "backchannel_authentication_endpoint",
+        "token_endpoint",
+        "jwks_uri",
+        "userinfo_endpoint",
+        "revocation_endpoint",
+    ];
 
     fn document(issuer: &str) -> Value {
         json!({

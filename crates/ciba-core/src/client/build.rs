@@ -33,6 +33,9 @@ impl ClientConfigBuilder {
         self.say_once(&mut findings);
         let backchannel = self.address(Endpoint::BackchannelAuthentication);
         let token = self.address(Endpoint::Token);
+        let optional = |endpoint| self.address(endpoint).map(|address| address.called);
+        let userinfo_endpoint = optional(Endpoint::UserInfo);
+        let revocation_endpoint = optional(Endpoint::Revocation);
         // The checks have reported everything that is missing; the pattern only unwraps the rest.
         let (Some(backchannel), Some(token), Some(auth), Some(verifier), true) =
             (backchannel, token, self.auth, self.verifier, findings.is_empty())
@@ -66,6 +69,9 @@ impl ClientConfigBuilder {
             backchannel_endpoint: backchannel.called,
             token_endpoint: token.called,
             jwks_uri: self.jwks_uri.or(self.provider.jwks_uri),
+            userinfo_endpoint,
+            revocation_endpoint,
+            userinfo_algorithm: self.userinfo_algorithm,
             auth,
             audiences,
             assertion: self.assertion,
@@ -103,6 +109,14 @@ impl ClientConfigBuilder {
             Endpoint::Token => {
                 (&self.token_endpoint, &provider.token_endpoint, &aliases.token_endpoint)
             }
+            Endpoint::UserInfo => {
+                (&self.userinfo_endpoint, &provider.userinfo_endpoint, &aliases.userinfo_endpoint)
+            }
+            Endpoint::Revocation => (
+                &self.revocation_endpoint,
+                &provider.revocation_endpoint,
+                &aliases.revocation_endpoint,
+            ),
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => return None,
         };
         let named = pinned.as_ref().or(published.as_ref())?.clone();

@@ -39,6 +39,9 @@ pub struct ClientConfigBuilder {
     pub(super) backchannel_endpoint: Option<Url>,
     pub(super) token_endpoint: Option<Url>,
     pub(super) jwks_uri: Option<Url>,
+    pub(super) userinfo_endpoint: Option<Url>,
+    pub(super) revocation_endpoint: Option<Url>,
+    pub(super) userinfo_algorithm: Option<JwsAlgorithm>,
     pub(super) pinned_keys: bool,
     pub(super) backchannel_audience: Audience,
     pub(super) token_audience: Audience,
@@ -81,6 +84,9 @@ impl ClientConfigBuilder {
             backchannel_endpoint: None,
             token_endpoint: None,
             jwks_uri: None,
+            userinfo_endpoint: None,
+            revocation_endpoint: None,
+            userinfo_algorithm: None,
             pinned_keys: false,
             backchannel_audience: Audience::Issuer,
             token_audience: Audience::Issuer,
@@ -366,6 +372,35 @@ impl ClientConfigBuilder {
     // REQ-META-08
     pub fn user_codes(mut self) -> Self {
         self.user_codes = true;
+        self
+    }
+
+    /// Sets the UserInfo endpoint instead of the provider's `userinfo_endpoint`
+    /// ([OIDC Core 5.3]).
+    ///
+    /// [OIDC Core 5.3]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.5.3
+    pub fn userinfo_endpoint(mut self, url: Url) -> Self {
+        self.userinfo_endpoint = Some(url);
+        self
+    }
+
+    /// Sets the revocation endpoint instead of the provider's `revocation_endpoint` ([RFC 7009]).
+    ///
+    /// [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
+    pub fn revocation_endpoint(mut self, url: Url) -> Self {
+        self.revocation_endpoint = Some(url);
+        self
+    }
+
+    /// Sets the registered `userinfo_signed_response_alg` ([OIDC Core 5.3.2]).
+    ///
+    /// UserInfo answers must then be signed with it, and a plain one is refused. Without it they
+    /// must be plain JSON. With an HMAC, UserInfo cannot be used.
+    ///
+    /// [OIDC Core 5.3.2]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.5.3.2
+    // REQ-TOK-34
+    pub fn userinfo_algorithm(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.userinfo_algorithm = Some(algorithm);
         self
     }
 

@@ -41,6 +41,11 @@ pub struct ClientConfig {
     pub(crate) backchannel_endpoint: Url,
     pub(crate) token_endpoint: Url,
     pub(crate) jwks_uri: Option<Url>,
+    pub(crate) userinfo_endpoint: Option<Url>,
+    pub(crate) revocation_endpoint: Option<Url>,
+    /// The registered `userinfo_signed_response_alg`; `None` if answers are not signed.
+    // REQ-TOK-34
+    pub(crate) userinfo_algorithm: Option<JwsAlgorithm>,
     pub(crate) auth: ClientAuth,
     pub(crate) audiences: Audiences,
     pub(crate) assertion: AssertionRules,
@@ -176,7 +181,9 @@ impl ClientConfig {
     ///
     /// If the client authenticates with it, this is so for the backchannel authentication and the
     /// token endpoint. For bound tokens only, it is so for the token endpoint, and in push mode for
-    /// the backchannel authentication endpoint. It is never so for metadata and key sets.
+    /// the backchannel authentication endpoint. The revocation endpoint sees it if the client
+    /// authenticates with it, and the UserInfo endpoint if tokens are bound. It is never so for
+    /// metadata and key sets.
     // REQ-AUTH-24, REQ-AUTH-27, REQ-POP-16, REQ-POP-21
     #[must_use]
     pub const fn presents_certificate(&self, endpoint: Endpoint) -> bool {
@@ -266,6 +273,20 @@ impl ClientConfig {
         &self.token_endpoint
     }
 
+    /// Returns the URL of the UserInfo endpoint, if the provider has one. It is the mTLS alias if
+    /// this client must use it.
+    #[must_use]
+    pub const fn userinfo_endpoint(&self) -> Option<&Url> {
+        self.userinfo_endpoint.as_ref()
+    }
+
+    /// Returns the URL of the revocation endpoint, if the provider has one. It is the mTLS alias if
+    /// this client must use it.
+    #[must_use]
+    pub const fn revocation_endpoint(&self) -> Option<&Url> {
+        self.revocation_endpoint.as_ref()
+    }
+
     /// Returns the URL of the issuer's key set, unless keys are pinned.
     #[must_use]
     pub const fn jwks_uri(&self) -> Option<&Url> {
@@ -305,6 +326,9 @@ impl CertificateUse {
                 auth.is_mutual_tls() || (self.bound_tokens && is_push)
             }
             Endpoint::Token => auth.is_mutual_tls() || self.bound_tokens,
+            Endpoint::Revocation => auth.is_mutual_tls(),
+            // The client does not authenticate there, but its token may be bound.
+            Endpoint::UserInfo => self.bound_tokens,
             // Public documents, and a request that the provider makes.
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => false,
         }

@@ -182,6 +182,9 @@ impl Registration {
         if let Some(algorithm) = read.algorithm("id_token_signed_response_alg") {
             builder = builder.id_token_algorithm(algorithm);
         }
+        if let Some(algorithm) = read.algorithm("userinfo_signed_response_alg") {
+            builder = builder.userinfo_algorithm(algorithm);
+        }
         if let Some(algorithm) = read.algorithm(REQUEST_ALG) {
             let key_id = credentials.key.as_ref().and_then(|(_, key_id)| key_id.clone());
             builder = builder.signed_requests(algorithm, key_id);

@@ -23,6 +23,7 @@ const ASSERTIONS: &str = "token_endpoint_auth_signing_alg";
 const REQUESTS: &str = "backchannel_authentication_request_signing_alg";
 const ID_TOKENS: &str = "id_token_signed_response_alg";
 const PROOFS: &str = "dpop_signing_alg";
+const USER_INFO: &str = "userinfo_signed_response_alg";
 /// The maximum age of an ID Token.
 const OLDEST_TOKEN: Duration = Duration::from_secs(600);
 
@@ -173,6 +174,7 @@ impl ClientConfigBuilder {
             ),
             (PROOFS, self.dpop.algorithm()),
             (ID_TOKENS, self.names_id_token_algorithm.then_some(self.id_token.algorithm)),
+            (USER_INFO, self.userinfo_algorithm),
         ];
         // The default, RS256, is not allowed here, so it must not apply silently.
         if !self.names_id_token_algorithm {

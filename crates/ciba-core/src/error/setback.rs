@@ -35,6 +35,15 @@ pub enum Setback {
         /// The number of token requests.
         attempts: u32,
     },
+    /// A call with tokens, such as a revocation, had no usable answer and is made again.
+    Repeated {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The reason.
+        problem: ExchangeProblem,
+        /// The number of requests.
+        attempts: u32,
+    },
     /// The private key could not be used, for example because its service is down. The token
     /// request is made later.
     KeyUnavailable,
@@ -61,6 +70,7 @@ named! {
         NotSent = "not_sent",
         NoAnswer = "no_answer",
         Unavailable = "unavailable",
+        Repeated = "repeated",
         KeyUnavailable = "key_unavailable",
         KeysUnavailable = "keys_unavailable",
         UnknownKey = "unknown_key",
@@ -85,6 +95,10 @@ impl fmt::Display for Setback {
             Self::Unavailable { status, .. } => {
                 write!(f, "the token endpoint is unavailable (status {status})")
             }
+            Self::Repeated { endpoint, problem, .. } => {
+                write!(f, "a request to {endpoint} had no usable answer")?;
+                write_reason(f, *problem)
+            }
             Self::KeyUnavailable => f.write_str("the private key cannot be used yet"),
             Self::KeysUnavailable { problem, .. } => {
                 f.write_str("the provider's keys cannot be fetched yet")?;
@@ -106,6 +120,7 @@ impl Setback {
         match self {
             Self::NotSent { .. } => Some(Endpoint::BackchannelAuthentication),
             Self::NoAnswer { .. } | Self::Unavailable { .. } => Some(Endpoint::Token),
+            Self::Repeated { endpoint, .. } => Some(*endpoint),
             Self::KeysUnavailable { .. } | Self::UnknownKey => Some(Endpoint::KeySet),
             Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => None,
         }
@@ -121,7 +136,9 @@ impl Setback {
             Self::Unavailable { status, .. } => {
                 Some(ExchangeProblem::Unusable { fault: Fault::Status, status: *status })
             }
-            Self::KeysUnavailable { problem, .. } => Some(*problem),
+            Self::KeysUnavailable { problem, .. } | Self::Repeated { problem, .. } => {
+                Some(*problem)
+            }
             Self::UnknownKey | Self::KeyUnavailable | Self::NotSaved | Self::ClockSetBack(_) => {
                 None
             }
@@ -135,6 +152,7 @@ impl Setback {
             Self::NotSent { attempts, .. }
             | Self::NoAnswer { attempts, .. }
             | Self::Unavailable { attempts, .. }
+            | Self::Repeated { attempts, .. }
             | Self::KeysUnavailable { attempts, .. } => Some(*attempts),
             Self::KeyUnavailable | Self::UnknownKey | Self::NotSaved | Self::ClockSetBack(_) => {
                 None

@@ -11,6 +11,7 @@
 //! ```
 
 mod adrift;
+mod after;
 mod authorizing;
 mod context;
 mod effect;
@@ -38,6 +39,7 @@ mod store;
 mod token_answers;
 mod verifying;
 
+pub use after::{Call, CallFailure, NotPossible, Revocable, UserInfoRequest};
 pub use machine::Flow;
 pub use notify::{
     BadNotification, Notification, NotificationKey, NotificationReply, NotificationVerdict,

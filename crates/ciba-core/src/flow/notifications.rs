@@ -127,6 +127,7 @@ impl Notifications {
             | Fault::NotBound
             | Fault::NonceMissing
             | Fault::NonceRefused
+            | Fault::NotSigned
             | Fault::AnotherMode => NotificationVerdict::Malformed,
         })?;
         match &self.auth_req_id {

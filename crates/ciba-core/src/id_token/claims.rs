@@ -151,7 +151,7 @@ impl<'a> Scalar<'a> {
     /// Reads a NumericDate: a possibly fractional number of seconds, from zero to the end of the
     /// year 9999.
     // REQ-IDT-21
-    pub(super) fn date(&self) -> Option<Timestamp> {
+    pub(crate) fn date(&self) -> Option<Timestamp> {
         match *self {
             Self::Whole(seconds) if seconds <= MOST_SECONDS => {
                 Some(Timestamp::from_unix_secs(seconds))

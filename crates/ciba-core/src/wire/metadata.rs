@@ -53,6 +53,10 @@ pub struct ProviderMetadata {
     pub token_endpoint: Option<Url>,
     /// The URL of the key set.
     pub jwks_uri: Option<Url>,
+    /// The UserInfo endpoint. `None` if it is not an https URL: no login depends on it.
+    pub userinfo_endpoint: Option<Url>,
+    /// The revocation endpoint. `None` if it is not an https URL: no login depends on it.
+    pub revocation_endpoint: Option<Url>,
     /// `backchannel_token_delivery_modes_supported`.
     pub delivery_modes: Option<Vec<DeliveryMode>>,
     /// `token_endpoint_auth_methods_supported`, which applies to the backchannel endpoint as well.
@@ -109,6 +113,8 @@ impl ProviderMetadata {
             backchannel_authentication_endpoint: None,
             token_endpoint: None,
             jwks_uri: None,
+            userinfo_endpoint: None,
+            revocation_endpoint: None,
             delivery_modes: None,
             auth_methods: None,
             auth_signing_algs: None,
@@ -176,6 +182,11 @@ impl ProviderMetadata {
         let describes_ciba = backchannel_authentication_endpoint.is_some();
         let token_endpoint = url("token_endpoint")?;
         let jwks_uri = url("jwks_uri")?;
+        // Read leniently: a login must not fail because of an endpoint that it does not need.
+        let mut optional_url =
+            |name: &str| Url::parse_with(&object.take(name)?.text()?, loopback).ok();
+        let userinfo_endpoint = optional_url("userinfo_endpoint");
+        let revocation_endpoint = optional_url("revocation_endpoint");
 
         // A wrong type is an error, because a code that the provider does not expect would be sent
         // to it.
@@ -226,6 +237,8 @@ impl ProviderMetadata {
             backchannel_authentication_endpoint,
             token_endpoint,
             jwks_uri,
+            userinfo_endpoint,
+            revocation_endpoint,
             delivery_modes: known(modes, DeliveryMode::from_name),
             auth_methods,
             auth_signing_algs: known(auth_signing_algs, JwsAlgorithm::from_name),
@@ -258,6 +271,10 @@ pub struct MtlsEndpointAliases {
     pub backchannel_authentication_endpoint: Option<Url>,
     /// The token endpoint.
     pub token_endpoint: Option<Url>,
+    /// The UserInfo endpoint.
+    pub userinfo_endpoint: Option<Url>,
+    /// The revocation endpoint.
+    pub revocation_endpoint: Option<Url>,
     /// Whether the value of an endpoint is not a valid URL.
     pub(crate) malformed: bool,
 }
@@ -273,9 +290,15 @@ impl MtlsEndpointAliases {
             malformed |= url.is_none();
             url
         };
+        let backchannel_authentication_endpoint = url("backchannel_authentication_endpoint");
+        let token_endpoint = url("token_endpoint");
+        // No login depends on these, so a malformed one counts as absent.
+        let optional = |name| Url::parse_with(&value.member(name)?.text()?, loopback).ok();
         Self {
-            backchannel_authentication_endpoint: url("backchannel_authentication_endpoint"),
-            token_endpoint: url("token_endpoint"),
+            backchannel_authentication_endpoint,
+            token_endpoint,
+            userinfo_endpoint: optional("userinfo_endpoint"),
+            revocation_endpoint: optional("revocation_endpoint"),
             malformed,
         }
     }

@@ -29,7 +29,10 @@ impl fmt::Display for Misbehaviour {
             Endpoint::Notification => {
                 write!(f, "the provider's notification cannot be used: {}", self.fault)
             }
-            Endpoint::BackchannelAuthentication | Endpoint::Token => {
+            Endpoint::BackchannelAuthentication
+            | Endpoint::Token
+            | Endpoint::UserInfo
+            | Endpoint::Revocation => {
                 write!(f, "the answer of {} cannot be used: {}", self.endpoint, self.fault)
             }
         }

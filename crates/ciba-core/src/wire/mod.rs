@@ -3,6 +3,7 @@
 //! and returns typed ones.
 
 pub(crate) mod authorize;
+mod challenge;
 mod exchange;
 pub(crate) mod form;
 #[cfg(feature = "http")]
@@ -18,8 +19,10 @@ pub(crate) mod number;
 #[cfg(test)]
 mod properties;
 mod retry_after;
+pub(crate) mod revocation;
 pub(crate) mod server_answer;
 pub(crate) mod token;
+pub(crate) mod userinfo;
 
 pub(crate) use crate::json::JsonObject;
 pub use deviation::Deviation;

@@ -74,6 +74,12 @@ named! {
         UseDpopNonce = "use_dpop_nonce",
         /// The DPoP proof is invalid (RFC 9449 section 5).
         InvalidDpopProof = "invalid_dpop_proof",
+        /// The provider cannot revoke tokens of this type (RFC 7009 section 2.2.1).
+        UnsupportedTokenType = "unsupported_token_type",
+        /// The access token has expired, was revoked or is otherwise invalid (RFC 6750 section 3.1).
+        InvalidToken = "invalid_token",
+        /// The request needs more than the access token grants (RFC 6750 section 3.1).
+        InsufficientScope = "insufficient_scope",
         /// The provider met an unexpected condition (RFC 6749 section 4.1.2.1).
         ServerError = "server_error",
         /// The provider is temporarily overloaded or under maintenance (RFC 6749 section 4.1.2.1).
@@ -311,6 +317,12 @@ impl ServerAnswer {
     pub(crate) fn of_document(endpoint: Endpoint, response: &Response) -> Self {
         Self { retry_after: None, ..Self::new(endpoint, response, None, Timestamp::EPOCH) }
     }
+}
+
+/// Whether a status says that the same request may succeed later.
+// Ruling 36.
+pub(crate) const fn is_passing_status(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..600)
 }
 
 /// Whether a text contains tags. HTML is not useful to show as plain text.

@@ -15,7 +15,7 @@ use crate::{
         form::Form,
         number::{self, Interval},
         retry_after::retry_after,
-        server_answer::{Content, ErrorMembers},
+        server_answer::{Content, ErrorMembers, is_passing_status},
     },
 };
 
@@ -136,7 +136,7 @@ pub(crate) fn process(response: &Response, rules: TokenRules<'_>, now: Timestamp
     if (300..400).contains(&response.status) {
         return misbehaved(Fault::Redirect);
     }
-    let may_pass = matches!(response.status, 408 | 425 | 429 | 500..600);
+    let may_pass = is_passing_status(response.status);
     let content = match Content::read(response) {
         Content::Error(error) => {
             #[cfg_attr(

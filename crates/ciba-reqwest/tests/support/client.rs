@@ -80,6 +80,8 @@ fn builder(base: &str, auth: ClientAuth) -> ClientConfigBuilder {
     provider.backchannel_authentication_endpoint = Some(url("/authenticate"));
     provider.token_endpoint = Some(url("/token"));
     provider.jwks_uri = Some(url("/keys"));
+    provider.userinfo_endpoint = Some(url("/userinfo"));
+    provider.revocation_endpoint = Some(url("/revoke"));
     let builder = ClientConfig::builder(provider, ClientId::new("client").unwrap());
     builder.client_auth(auth).verifier(Arc::new(Mixer))
 }

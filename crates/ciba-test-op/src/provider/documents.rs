@@ -18,6 +18,7 @@ struct Paths {
     token: &'static str,
     keys: &'static str,
     userinfo: &'static str,
+    revocation: &'static str,
     authorization: &'static str,
 }
 
@@ -26,6 +27,7 @@ const GENERIC: Paths = Paths {
     token: "/token",
     keys: "/jwks",
     userinfo: "/userinfo",
+    revocation: "/revoke",
     authorization: "/authorize",
 };
 const IDURA: Paths = Paths {
@@ -33,6 +35,7 @@ const IDURA: Paths = Paths {
     token: "/oauth2/token",
     keys: "/.well-known/jwks",
     userinfo: "/oauth2/userinfo",
+    revocation: "/oauth2/revoke",
     authorization: "/oauth2/authorize",
 };
 
@@ -65,6 +68,7 @@ impl Provider {
             Endpoint::Backchannel => paths.backchannel,
             Endpoint::Token => paths.token,
             Endpoint::UserInfo => paths.userinfo,
+            Endpoint::Revocation => paths.revocation,
             Endpoint::Trap => "/trap",
             Endpoint::Phone => "/phone",
             Endpoint::Report => "/report",
@@ -98,6 +102,7 @@ impl Provider {
             rest if rest == paths.backchannel => Endpoint::Backchannel,
             rest if rest == paths.token => Endpoint::Token,
             rest if rest == paths.userinfo => Endpoint::UserInfo,
+            rest if rest == paths.revocation => Endpoint::Revocation,
             rest if rest == paths.authorization => Endpoint::Authorization,
             "/report" => Endpoint::Report,
             rest if rest.starts_with("/phone") => Endpoint::Phone,
@@ -124,6 +129,10 @@ impl Provider {
         document.insert("token_endpoint".into(), url(Endpoint::Token));
         document.insert("jwks_uri".into(), url(Endpoint::KeySet));
         document.insert("userinfo_endpoint".into(), url(Endpoint::UserInfo));
+        // Idura publishes none.
+        if self.config.personality == Personality::Generic {
+            document.insert("revocation_endpoint".into(), url(Endpoint::Revocation));
+        }
         let modes: Vec<&str> = self.config.delivery_modes.iter().map(|mode| mode.name()).collect();
         document.insert("backchannel_token_delivery_modes_supported".into(), json!(modes));
         // Parsers of metadata require both, although the endpoint refuses every request.
@@ -182,10 +191,15 @@ impl Provider {
             set("tls_client_certificate_bound_access_tokens", json!(true));
         }
         let alias = |endpoint| self.alias_url(endpoint);
-        let aliases =
-            (alias(Endpoint::Token), alias(Endpoint::Backchannel), alias(Endpoint::UserInfo));
-        if let (Some(token), Some(backchannel), Some(userinfo)) = aliases {
+        let aliases = (
+            alias(Endpoint::Token),
+            alias(Endpoint::Backchannel),
+            alias(Endpoint::UserInfo),
+            alias(Endpoint::Revocation),
+        );
+        if let (Some(token), Some(backchannel), Some(userinfo), Some(revocation)) = aliases {
             let aliases = json!({
+                "revocation_endpoint": revocation,
                 "token_endpoint": token,
                 "backchannel_authentication_endpoint": backchannel,
                 "userinfo_endpoint": userinfo,

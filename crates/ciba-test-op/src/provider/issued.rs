@@ -13,6 +13,8 @@ pub(super) struct AccessToken {
     pub(super) token: String,
     pub(super) client_id: String,
     pub(super) subject: String,
+    /// The number of the authentication it results from.
+    pub(super) authentication: usize,
     /// The certificate it is bound to.
     pub(super) bound: Option<String>,
     pub(super) until: Timestamp,

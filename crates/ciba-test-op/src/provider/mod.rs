@@ -19,6 +19,7 @@ mod records;
 mod refresh;
 mod refusal;
 mod request_object;
+mod revocation;
 mod serve;
 mod state;
 mod supported;

@@ -243,6 +243,9 @@ impl Provider {
                     Endpoint::UserInfo => self
                         .user_info(request, now)
                         .unwrap_or_else(|refusal| self.refused(&refusal)),
+                    Endpoint::Revocation => {
+                        self.revoke(request, now).unwrap_or_else(|refusal| self.refused(&refusal))
+                    }
                     Endpoint::Authorization => {
                         let reason = "this endpoint is not supported: the provider asks users on their phones";
                         Refusal::error(400, "unsupported_response_type", reason).response()
@@ -321,7 +324,7 @@ impl Provider {
 /// The methods that an endpoint supports.
 const fn taken(endpoint: Endpoint) -> &'static str {
     match endpoint {
-        Endpoint::Token | Endpoint::Backchannel => "POST",
+        Endpoint::Token | Endpoint::Backchannel | Endpoint::Revocation => "POST",
         Endpoint::UserInfo => "GET, POST",
         _ => "GET, HEAD",
     }

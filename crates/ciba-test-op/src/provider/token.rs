@@ -211,7 +211,14 @@ impl Provider {
         let until = now.saturating_add(self.config.access_token_lifetime);
         let (client_id, subject) = (record.client.id.clone(), record.subject.clone());
         let bound = record.thumbprint.clone();
-        self.hand_out(AccessToken { token: access_token, client_id, subject, bound, until });
+        self.hand_out(AccessToken {
+            token: access_token,
+            client_id,
+            subject,
+            authentication: record.number,
+            bound,
+            until,
+        });
         body
     }
 
@@ -282,6 +289,24 @@ impl Provider {
         claims
     }
 
+    /// The claims about a person, signed if the client is registered for that (OIDC Core 5.3.2).
+    fn claims_of(&mut self, client_id: &str, subject: &str, now: Timestamp) -> Response {
+        let client = self.config.clients.iter().find(|client| client.id == client_id);
+        let Some(algorithm) = client.and_then(|client| client.userinfo_alg) else {
+            return answer(200, &json!({ "sub": subject }));
+        };
+        let mut claims = Map::new();
+        claims.insert("iss".into(), self.config.issuer.clone().into());
+        claims.insert("aud".into(), client_id.into());
+        claims.insert("sub".into(), subject.into());
+        let seed = self.ids.bytes();
+        let keys = &self.keys;
+        let (key, issued) = (keys.signing(algorithm), now.unix_secs());
+        let draft = Draft { claims, key, algorithm, issued, secret: None, seed };
+        let token = jws::compose(draft, &|algorithm| keys.signing(algorithm), &[]);
+        Response::new(200, [("content-type", "application/jwt")].into_iter().collect(), token)
+    }
+
     /// UserInfo (OP-65). The access token is in the header, or in the form of a POST unless a profile
     /// forbids it (OpenID Connect Core 5.3.1, RFC 6750 2). An expired token is refused but breaks no
     /// rule: the lifetime is only a hint to the client.
@@ -310,7 +335,10 @@ impl Provider {
                 "invalid_token",
                 "the token is bound to another certificate",
             )),
-            Some(known) if now < known.until => Ok(answer(200, &json!({ "sub": known.subject }))),
+            Some(known) if now < known.until => {
+                let (client_id, subject) = (known.client_id.clone(), known.subject.clone());
+                Ok(self.claims_of(&client_id, &subject, now))
+            }
             Some(_) => Err(Refusal::error(401, "invalid_token", "the access token has expired")),
             None => Err(Refusal::new(
                 Rule::AccessToken,

@@ -26,6 +26,7 @@ const USED: [&str; 32] = [
     "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg",
     "use_mtls_endpoint_aliases",
+    "userinfo_signed_response_alg",
     "provider",
     "profile",
     "key_file",
@@ -39,7 +40,7 @@ const USED: [&str; 32] = [
 
 /// Registered client metadata that has no effect on a client that only uses CIBA. What would change
 /// how answers have to be checked, such as encryption, is not in the list.
-const WITHOUT_EFFECT: [&str; 32] = [
+const WITHOUT_EFFECT: [&str; 31] = [
     "application_type",
     "authorization_details_types",
     "backchannel_logout_session_required",
@@ -71,7 +72,6 @@ const WITHOUT_EFFECT: [&str; 32] = [
     "software_version",
     "subject_type",
     "tos_uri",
-    "userinfo_signed_response_alg",
 ];
 
 /// Whether a configuration file may have this member.

@@ -149,3 +149,29 @@ fn a_pushed_refresh_token_works_and_its_id_tokens_have_no_binding_claims() {
     assert!(claims_of(&next).keys().all(|name| !name.starts_with("urn:openid:params:jwt:claim:")));
     assert_eq!(bench.broken(), []);
 }
+
+/// RFC 7009
+#[test]
+fn revoking_the_refresh_token_ends_every_token_of_the_authentication() {
+    let mut bench = bench();
+    let ours = tokens(&mut bench);
+    let others = tokens(&mut bench);
+    let claims = |bench: &mut Bench, tokens: &Value| {
+        let header = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        bench.send(Incoming::get("/userinfo").header("authorization", &header)).status
+    };
+    let revoke = |bench: &mut Bench, token: &str| {
+        let own = [("client_id", "app"), ("client_secret", SECRET), ("token", token)];
+        let path = bench.path(Endpoint::Revocation);
+        bench.send(Incoming::post(&path, own)).status
+    };
+    assert_eq!(revoke(&mut bench, "never issued"), 200);
+    assert_eq!((claims(&mut bench, &ours), claims(&mut bench, &others)), (200, 200));
+    assert_eq!(revoke(&mut bench, &refresh_token(&ours)), 200);
+    assert_eq!((claims(&mut bench, &ours), claims(&mut bench, &others)), (401, 200));
+    let (status, error) = bench.refresh_as("app", &refresh_token(&ours), &[]);
+    assert_eq!((status, &error["error"]), (400, &json!("invalid_grant")));
+    assert_eq!(revoke(&mut bench, others["access_token"].as_str().unwrap()), 200);
+    assert_eq!(claims(&mut bench, &others), 401);
+    assert_eq!(bench.refresh_as("app", &refresh_token(&others), &[]).0, 200);
+}

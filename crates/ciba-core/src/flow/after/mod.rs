@@ -1,0 +1,13 @@
+//! Calls with tokens that a client already holds.
+
+mod call;
+mod failure;
+mod revocation;
+#[cfg(all(test, feature = "rustcrypto"))]
+mod tests;
+mod userinfo;
+
+pub use call::Call;
+pub use failure::{CallFailure, NotPossible};
+pub use revocation::Revocable;
+pub use userinfo::UserInfoRequest;

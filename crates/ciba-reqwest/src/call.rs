@@ -1,0 +1,72 @@
+//! Calls with the tokens of an authentication.
+
+use ciba_core::tokens::{Revocable, UserInfo, UserInfoRequest};
+use ciba_std::{CallDrive, CallError, CallStep};
+
+use crate::{Client, Driver, Reqwest, drive};
+
+impl Client {
+    /// Revokes a token: `client.revoke(refresh_token)`. Revoking the refresh token usually ends all
+    /// tokens of an authentication.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]. The token is still valid.
+    pub async fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
+        self.driver().revoke(token).await
+    }
+
+    /// Asks for the claims about the authenticated person: `client.userinfo(&authentication)`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; [`CallError::is_invalid_token`] if the access token is not valid any more.
+    pub async fn userinfo(
+        &self,
+        request: impl Into<UserInfoRequest>,
+    ) -> Result<UserInfo, CallError> {
+        self.driver().userinfo(request).await
+    }
+}
+
+impl Driver {
+    /// Revokes a token, as [`Client::revoke`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
+        self.call(CallDrive::revoke(self, token)?).await
+    }
+
+    /// Asks for the claims about the authenticated person, as [`Client::userinfo`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn userinfo(
+        &self,
+        request: impl Into<UserInfoRequest>,
+    ) -> Result<UserInfo, CallError> {
+        self.call(CallDrive::userinfo(self, request)?).await
+    }
+
+    async fn call<R>(&self, mut call: CallDrive<'_, Reqwest, R>) -> Result<R, CallError> {
+        loop {
+            match call.step()? {
+                CallStep::Send(sending) => call.answered(self.http().perform(sending).await)?,
+                CallStep::Sign(signing) => {
+                    let (operation, outcome) = drive::sign(signing).await;
+                    call.signed(operation, outcome)?;
+                }
+                CallStep::FindKeys(request) => {
+                    let (keys, clock) = (self.keys(), self.clock());
+                    let found = self.http().find_keys(keys, request, clock, &mut |_| {}).await;
+                    call.answered(found)?;
+                }
+                CallStep::Wait(length) => drive::pause(length).await,
+                CallStep::Done => return call.finish(),
+            }
+        }
+    }
+}
