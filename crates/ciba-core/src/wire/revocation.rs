@@ -63,19 +63,19 @@ pub(crate) fn process(response: &Response, now: Timestamp) -> RevocationReply {
     }
     let may_pass = is_passing_status(response.status);
     match Content::read(response) {
-        Content::Error(error) => match error.code {
+        Content::Error(error) => {
             // An unspecific code says no more than the status.
-            ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::Unknown(_)
-                if may_pass =>
-            {
-                RevocationReply::Busy(keep(Some(error)))
+            let is_unspecific = matches!(
+                error.code,
+                ErrorCode::ServerError | ErrorCode::TemporarilyUnavailable | ErrorCode::Unknown(_)
+            );
+            let is_busy = may_pass && is_unspecific;
+            let answer = keep(Some(error));
+            match is_busy {
+                true => RevocationReply::Busy(answer),
+                false => RevocationReply::Error(answer),
             }
-            #[cfg_attr(
-                not(test),
-                expect(clippy::wildcard_enum_match_arm, reason = "all other codes are final")
-            )]
-            _ => RevocationReply::Error(keep(Some(error))),
-        },
+        }
         Content::Object(_) | Content::Unusable(_) if may_pass => RevocationReply::Busy(keep(None)),
         Content::Object(_) | Content::Unusable(_) if response.status == 401 => {
             RevocationReply::Error(keep(None))
