@@ -83,7 +83,7 @@ impl<'a, A: Adapter, R> CallDrive<'a, A, R> {
                         return Ok(CallStep::Send(sending));
                     }
                 }
-                Output::Key(operation) => match self.driver.signer() {
+                Output::Key(operation) => match self.driver.signer(operation.purpose()) {
                     Some(signer) => {
                         return Ok(CallStep::Sign(self.driver.signing(signer, operation)?));
                     }

@@ -224,7 +224,12 @@ impl ClientConfig {
                 rules.on_authentication || self.delivery == DeliveryMode::Push
             }
             Endpoint::Token => true,
-            Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => false,
+            // A revocation issues no tokens, and UserInfo refuses bound ones before it sends.
+            Endpoint::UserInfo
+            | Endpoint::Revocation
+            | Endpoint::Discovery
+            | Endpoint::KeySet
+            | Endpoint::Notification => false,
         })
     }
 
@@ -233,6 +238,8 @@ impl ClientConfig {
         match endpoint {
             Endpoint::BackchannelAuthentication => Some(&self.backchannel_endpoint),
             Endpoint::Token => Some(&self.token_endpoint),
+            Endpoint::UserInfo => self.userinfo_endpoint.as_ref(),
+            Endpoint::Revocation => self.revocation_endpoint.as_ref(),
             Endpoint::Discovery | Endpoint::KeySet | Endpoint::Notification => None,
         }
     }

@@ -155,7 +155,7 @@ impl ClientConfigBuilder {
     }
 
     fn check_fapi_algorithms(&self, edition: FapiCiba, findings: &mut Vec<ConfigError>) {
-        let used: [(&str, Option<JwsAlgorithm>); 4] = [
+        let used: [(&str, Option<JwsAlgorithm>); 5] = [
             // A secret is already rejected as a method, whatever its algorithm is.
             (
                 ASSERTIONS,

@@ -2,7 +2,7 @@
 
 /// The members that are used. The last ones name the provider, its rules and files, and are read by
 /// adapters.
-const USED: [&str; 32] = [
+const USED: [&str; 33] = [
     "backchannel_authentication_request_signing_alg",
     "backchannel_client_notification_endpoint",
     "backchannel_token_delivery_mode",

@@ -169,7 +169,8 @@ impl<R> Call<R> {
         // What was signed long ago, because the machine was suspended, is signed again.
         let draft = if draft.is_stale(moment) { Box::default() } else { draft };
         let context = Context::new(&self.config, now, moment);
-        let mut poll = Poll { context, token: None, entropy, questions: &mut self.questions };
+        let mut poll =
+            Poll { context, token: None, nonce: None, entropy, questions: &mut self.questions };
         let attempt = self.attempts.saturating_add(1);
         let (progress, effect) = self.task.request(draft, attempt, &mut poll);
         if progress.is_in_flight() {

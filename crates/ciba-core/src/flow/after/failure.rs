@@ -20,6 +20,8 @@ pub enum NotPossible {
     NoSubject,
     /// The token contains characters that a header field or form must not contain, or is empty.
     UnusableToken,
+    /// Tokens are bound to a key (DPoP), and this call is only made with bearer tokens so far.
+    BoundToKey,
     /// UserInfo answers are registered to be signed with the client secret, which is not supported.
     SymmetricAlgorithm,
 }
@@ -35,6 +37,9 @@ impl fmt::Display for NotPossible {
             ),
             Self::UnusableToken => {
                 f.write_str("the token is empty or not printable ASCII, so it cannot be sent")
+            }
+            Self::BoundToKey => {
+                f.write_str("tokens are bound to a key (DPoP), which this call does not support yet")
             }
             Self::SymmetricAlgorithm => f.write_str(
                 "userinfo_signed_response_alg is an HMAC, which is not supported; register an asymmetric algorithm",

@@ -247,8 +247,11 @@ fn a_call_that_is_not_possible_sends_nothing() {
     let call = Call::userinfo(bare, request.clone(), entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::NoEndpoint(Endpoint::UserInfo)));
     let symmetric = post().userinfo_algorithm(JwsAlgorithm::Hs256).build().unwrap();
-    let call = Call::userinfo(symmetric, request, entropy(), at(0));
+    let call = Call::userinfo(symmetric, request.clone(), entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::SymmetricAlgorithm));
+    let bound = post().dpop(JwsAlgorithm::Es256, public_key(1).to_string()).build().unwrap();
+    let call = Call::userinfo(bound, request, entropy(), at(0));
+    assert_eq!(call.err(), Some(NotPossible::BoundToKey));
 }
 
 /// REQ-TOK-34b
@@ -331,13 +334,17 @@ fn signing_key(number: u8) -> SigningKey {
     SigningKey::from_slice(&[number; 32]).unwrap()
 }
 
-fn key_set(config: &ClientConfig, generation: u64, number: u8) -> KeySet {
+fn public_key(number: u8) -> Value {
     let point = signing_key(number).verifying_key().to_sec1_point(false);
     let coordinate = |part: Option<&p256::elliptic_curve::FieldBytes<p256::NistP256>>| {
         base64url::encode(part.unwrap())
     };
     let (x, y) = (coordinate(point.x()), coordinate(point.y()));
-    let document = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y}]});
+    json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": x, "y": y})
+}
+
+fn key_set(config: &ClientConfig, generation: u64, number: u8) -> KeySet {
+    let document = json!({"keys": [public_key(number)]});
     let issuer = config.issuer.shared();
     KeySet::import(issuer, generation, document.to_string().as_bytes(), &RustCrypto).unwrap()
 }

@@ -84,6 +84,10 @@ impl Call<UserInfo> {
         if config.userinfo_endpoint.is_none() {
             return Err(NotPossible::NoEndpoint(Endpoint::UserInfo));
         }
+        // A bound token is not valid without its proof.
+        if config.dpop.is_some() {
+            return Err(NotPossible::BoundToKey);
+        }
         if config.userinfo_algorithm.is_some_and(JwsAlgorithm::is_symmetric) {
             return Err(NotPossible::SymmetricAlgorithm);
         }
