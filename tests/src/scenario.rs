@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ciba_core::{
     AuthRequest, Authentication, ClientAuth, ClientConfig, ClientConfigBuilder, ClientId,
-    ClientSecret, DeliveryMode, Failure, Hint, Profile, ProviderMetadata, SoftwareKey,
+    ClientSecret, DeliveryMode, Entropy, Failure, Hint, Input, KeyOperation, Profile,
+    ProviderMetadata, SoftwareKey,
     config::{BasicEncoding, ConfigError, FapiCiba},
     crypto::RustCrypto,
     http::{Endpoint as AskedEndpoint, LoopbackHttp, Url},
     jose::JwsAlgorithm,
+    machine::KeyPurpose,
     metadata::MetadataError,
     providers::Preset,
 };
@@ -130,6 +132,8 @@ pub struct Scenario {
     pub mode: DeliveryMode,
     /// The algorithm of signed requests, if requests are signed.
     pub signing: Option<JwsAlgorithm>,
+    /// The algorithm of DPoP proofs, if the access tokens are bound to a key.
+    pub dpop: Option<JwsAlgorithm>,
     /// Whether the access tokens are bound to the client's certificate.
     pub is_bound: bool,
     /// How the notification endpoint is protected.
@@ -180,6 +184,7 @@ impl Scenario {
             preset: None,
             mode: DeliveryMode::Poll,
             signing: None,
+            dpop: None,
             is_bound: false,
             protection: Protection::None,
             transport: Transport::Http,
@@ -219,6 +224,13 @@ impl Scenario {
     #[must_use]
     pub fn signed(mut self, algorithm: JwsAlgorithm) -> Self {
         self.signing = Some(algorithm);
+        self
+    }
+
+    /// Binds the access tokens to a key of their own.
+    #[must_use]
+    pub fn dpop(mut self, algorithm: JwsAlgorithm) -> Self {
+        self.dpop = Some(algorithm);
         self
     }
 
@@ -363,6 +375,35 @@ impl Scenario {
         Some(SoftwareKey::import_pem(pem, algorithm, &RustCrypto).expect("test keys can be read"))
     }
 
+    /// Returns the key that makes DPoP proofs, if there is one. It is not the key that
+    /// authenticates the client.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no test key for the algorithm.
+    #[must_use]
+    pub fn dpop_key(&self) -> Option<SoftwareKey> {
+        let algorithm = self.dpop?;
+        let key = match algorithm {
+            JwsAlgorithm::Es256 => TestKey::StrangerP256,
+            algorithm => TestKey::client_for(algorithm).expect("there is a key for it"),
+        };
+        let key = SoftwareKey::import_pem(key.private_pem(), algorithm, &RustCrypto);
+        Some(key.expect("test keys can be read"))
+    }
+
+    /// Performs a key operation of the core with the key for its purpose.
+    pub fn sign(&self, operation: KeyOperation, entropy: Entropy) -> Input {
+        let key = match operation.purpose() {
+            KeyPurpose::DpopProof => self.dpop_key(),
+            _ => self.key(),
+        };
+        match key {
+            Some(key) => key.answer(operation, entropy),
+            None => operation.unavailable(),
+        }
+    }
+
     /// Creates the provider.
     ///
     /// # Panics
@@ -409,6 +450,9 @@ impl Scenario {
         }
         if self.is_bound {
             client = client.certificate_bound();
+        }
+        if self.dpop.is_some() {
+            client = client.dpop_bound();
         }
         let client = (self.registered)(client);
         let issuer = format!("{}{}", place.origin, self.issuer_path);
@@ -474,6 +518,9 @@ impl Scenario {
         }
         if let Some(algorithm) = self.signing {
             builder = builder.signed_requests(algorithm, self.key().map(|key| key.key_id().into()));
+        }
+        if let Some(key) = self.dpop_key() {
+            builder = builder.dpop(key.algorithm(), key.public_jwk());
         }
         (self.client)(builder).build().map_err(|findings| match findings.iter().next() {
             Some(ConfigError::Missing { member }) => format!("config: missing {member}"),

@@ -10,8 +10,8 @@ use std::{
 };
 
 use ciba_core::{
-    Authentication, Entropy, Failure, Flow, Input, JwksCache, KeySetRequest, Lookup, Output,
-    Sending, SoftwareKey, Timestamp, Transmit,
+    Authentication, Entropy, Failure, Flow, Input, JwksCache, KeyOperation, KeySetRequest, Lookup,
+    Output, Sending, Timestamp, Transmit,
     fault::Cause,
     http::{Body, Headers, Method, Request, Response, Unanswered},
     notification::{Notification, NotificationReply, NotificationVerdict, Receiving, SpentKey},
@@ -110,7 +110,7 @@ impl Shared {
         &self,
         http: &ToyHttp,
         cache: &mut JwksCache,
-        key: Option<&SoftwareKey>,
+        sign: impl Fn(KeyOperation, Entropy) -> Input,
         mut entropy: impl FnMut() -> Entropy,
         now: impl Fn() -> Timestamp,
         sleep_until: impl Fn(Timestamp),
@@ -134,10 +134,7 @@ impl Shared {
                         None => continue,
                     }
                 }
-                Output::Key(operation) => match key {
-                    Some(key) => key.answer(operation, entropy()),
-                    None => operation.unavailable(),
-                },
+                Output::Key(operation) => sign(operation, entropy()),
                 Output::KeySet(request) => find_keys(request, http, cache, &now),
             };
             self.flow(|flow| flow.handle(input, now()).expect("the ticket belongs to the flow"));

@@ -347,7 +347,14 @@ fn toy_meets(meanwhile: Meanwhile, delivery: DeliveryMode) -> (Failure, usize) {
     };
     let sleep = |until: Timestamp| elapsed.set(until.unix_millis() - START);
     let http = toy::ToyHttp::new(None, None);
-    let ended = shared.drive(&http, &mut JwksCache::new(&config), None, entropy, now, sleep);
+    let ended = shared.drive(
+        &http,
+        &mut JwksCache::new(&config),
+        |asked, _| asked.unavailable(),
+        entropy,
+        now,
+        sleep,
+    );
     (ended.expect_err("there is no answer"), came.join().expect("it reads"))
 }
 

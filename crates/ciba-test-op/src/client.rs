@@ -41,6 +41,10 @@ pub struct Client {
     /// Whether its access tokens are bound to its certificate ([RFC 8705 section
     /// 3](https://www.rfc-editor.org/rfc/rfc8705#section-3)).
     pub certificate_bound: bool,
+    /// Whether its access tokens are bound to the key of its DPoP proofs, which are then required
+    /// ([RFC 9449 section 5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)). A proof of any
+    /// other client binds its tokens as well.
+    pub dpop_bound: bool,
     /// Whether it may use CIBA; otherwise its requests are refused with `unauthorized_client`.
     // OP-16
     pub ciba: bool,
@@ -67,6 +71,7 @@ impl Client {
             request_signing_alg: None,
             keys: Vec::new(),
             certificate_bound: false,
+            dpop_bound: false,
             ciba: true,
             refresh: true,
             id_token_alg: JwsAlgorithm::Rs256,
@@ -141,6 +146,12 @@ impl Client {
     #[must_use]
     pub fn certificate_bound(self) -> Self {
         Self { certificate_bound: true, ..self }
+    }
+
+    /// Requires DPoP proofs, to whose key its access tokens are bound.
+    #[must_use]
+    pub fn dpop_bound(self) -> Self {
+        Self { dpop_bound: true, ..self }
     }
 
     /// Sets the accepted audiences of assertions.

@@ -75,6 +75,8 @@ pub struct ProviderConfig {
     /// with a certificate must use ([RFC 8705 section
     /// 5](https://www.rfc-editor.org/rfc/rfc8705#section-5)). A server with such a listener sets it.
     pub mutual_tls: Option<String>,
+    /// The nonces that it demands in DPoP proofs. Default: none.
+    pub dpop_nonces: DpopNonces,
     /// Whether it enforces FAPI-CIBA, Implementer's Draft 1: confidential clients with keys or
     /// certificates, PS256 and ES256, signed requests that are valid for at most an hour,
     /// certificate-bound tokens, no push.
@@ -139,6 +141,7 @@ impl ProviderConfig {
             refuses_needless_notification_token: false,
             request_object_error: "invalid_request",
             mutual_tls: None,
+            dpop_nonces: DpopNonces::None,
             fapi_ciba: false,
             clock_tolerance: Duration::from_secs(10),
             memory: Duration::from_secs(600),
@@ -199,6 +202,13 @@ impl ProviderConfig {
     #[must_use]
     pub fn pending_answers(mut self, count: u32) -> Self {
         self.pending_answers = count;
+        self
+    }
+
+    /// Sets the nonces that it demands in DPoP proofs.
+    #[must_use]
+    pub fn dpop_nonces(mut self, nonces: DpopNonces) -> Self {
+        self.dpop_nonces = nonces;
         self
     }
 
@@ -294,6 +304,24 @@ pub enum Behaviour {
     Manual,
     /// Is unknown: the request is refused with `unknown_user_id`.
     Unknown,
+}
+
+named! {
+    /// The nonces that a provider demands in DPoP proofs
+    /// ([RFC 9449 section 8](https://www.rfc-editor.org/rfc/rfc9449#section-8)).
+    // F-24
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum DpopNonces {
+        /// None.
+        #[default]
+        None = "none",
+        /// One nonce for as long as the provider runs, which every answer repeats.
+        Stable = "stable",
+        /// A new one in every answer. Only the newest is accepted, so flows that run at the same time
+        /// take it from each other.
+        EveryAnswer = "every-answer",
+    }
 }
 
 /// The time from which the interval of polls counts.

@@ -7,6 +7,7 @@
 
 mod acknowledgement;
 mod documents;
+mod dpop;
 mod entry;
 mod id_token;
 mod notification;
@@ -39,6 +40,12 @@ pub fn push() -> Vec<Fault> {
     sorted([notification::both(), notification::push()].concat())
 }
 
+/// Returns every fault that concerns DPoP. They need a client with proofs.
+#[must_use]
+pub fn dpop() -> Vec<Fault> {
+    dpop::faults()
+}
+
 fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
     faults.sort_by_key(|fault| fault.menu);
     faults
@@ -47,7 +54,8 @@ fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
 /// Returns the fault with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<Fault> {
-    all().into_iter().chain(ping()).chain(notification::push()).find(|fault| fault.name == name)
+    let all = all().into_iter().chain(ping()).chain(notification::push()).chain(dpop());
+    all.into_iter().find(|fault| fault.name == name)
 }
 
 #[cfg(test)]
@@ -56,7 +64,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_kebab_case_and_every_script_does_something() {
-        let faults = [all(), ping(), notification::push()].concat();
+        let faults = [all(), ping(), notification::push(), dpop()].concat();
         let mut names: Vec<&str> = faults.iter().map(|fault| fault.name).collect();
         assert!(names.iter().all(|name| {
             name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -76,9 +84,9 @@ mod tests {
     #[test]
     fn every_listed_fault_up_to_push_is_implemented() {
         let served: Vec<&str> =
-            [all(), ping(), push()].concat().iter().map(|fault| fault.menu).collect();
-        // F-24 to F-27 are about sender constraint, encryption and refreshing.
-        for row in (1..=23).chain([28, 29]) {
+            [all(), ping(), push(), dpop()].concat().iter().map(|fault| fault.menu).collect();
+        // F-25 to F-27 are about TLS, encryption and refreshing.
+        for row in (1..=24).chain([28, 29]) {
             let menu = format!("F-{row:02}");
             assert!(served.contains(&menu.as_str()), "{menu}");
         }

@@ -79,6 +79,11 @@ named! {
         Profile = "profile",
         /// The certificate is missing, or not the registered one (RFC 8705 2, 3).
         Certificate = "certificate",
+        /// The DPoP proof is missing although the client's tokens are bound to a key, or it fails one
+        /// of the checks of RFC 9449 4.3.
+        DpopProof = "dpop-proof",
+        /// The `jti` of a DPoP proof was used before (RFC 9449 11.1).
+        DpopReplay = "dpop-replay",
         /// A client with a certificate used the main URL although there is an alias (RFC 8705 5).
         PlainHost = "plain-host",
         /// An authentication request was repeated after its answer was lost, so the user is prompted
@@ -154,6 +159,8 @@ impl Rule {
             Self::RequestObjectStyle => "RFC 9101 4, 10.8",
             Self::Profile => "FAPI-CIBA 5.2.2",
             Self::Certificate => "RFC 8705 2, 3",
+            Self::DpopProof => "RFC 9449 4.3, 5",
+            Self::DpopReplay => "RFC 9449 11.1",
             Self::PlainHost => "RFC 8705 5",
             Self::RepeatedAuthenticationRequest => "RFC 9110 9.2.2",
             Self::GrantType => "CIBA 10.1; RFC 6749 5.2",

@@ -166,7 +166,7 @@ fn jwk_numbers(key: &OwnedPublicKey) -> Value {
 }
 
 /// RFC 7638: the required members in lexicographic order, without whitespace.
-fn thumbprint(jwk: &Value) -> String {
+pub(crate) fn thumbprint(jwk: &Value) -> String {
     let names: &[&str] = match jwk["kty"].as_str() {
         Some("RSA") => &["e", "kty", "n"],
         Some("EC") => &["crv", "kty", "x", "y"],

@@ -24,8 +24,8 @@ mod store;
 pub use ciba_std::{Clock, SystemClock};
 pub use client::{AudienceMode, Client, ClientAuthentication};
 pub use config::{
-    Behaviour, ConfigError, Personality, ProviderConfig, RequestedExpiry, SpeedReference, TooEarly,
-    User,
+    Behaviour, ConfigError, DpopNonces, Personality, ProviderConfig, RequestedExpiry,
+    SpeedReference, TooEarly, User,
 };
 pub use findings::Unlisted;
 pub use habits::{Habits, RequestAudience};

@@ -242,8 +242,14 @@ pub fn toy_adapter(row: &Scenario) -> Outcome {
         scene.notified(move |method, headers, body| told.receive(method, headers, body, at.now()));
         let (now, sleep) = (|| clock.now(), |until| thread::sleep(clock.idle(until)));
         let mut cache = JwksCache::new(&config);
-        let ended =
-            flow.drive(&http, &mut cache, row.key().as_ref(), || numbers.draw(), now, sleep);
+        let ended = flow.drive(
+            &http,
+            &mut cache,
+            |asked, with| row.sign(asked, with),
+            || numbers.draw(),
+            now,
+            sleep,
+        );
         ended.map_err(|failure| of_failure(&failure))
     })
 }
@@ -298,6 +304,9 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
         });
         if let Some(key) = row.key() {
             driver = driver.signer(Arc::new(key));
+        }
+        if let Some(key) = row.dpop_key() {
+            driver = driver.dpop_key(Arc::new(key));
         }
         let driver = driver.build().map_err(|lacking| lacking.to_string())?;
         if let Some(fails) = fails {
@@ -375,6 +384,9 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
             });
             if let Some(key) = row.key() {
                 driver = driver.signer(Arc::new(key));
+            }
+            if let Some(key) = row.dpop_key() {
+                driver = driver.dpop_key(Arc::new(key));
             }
             let driver = driver.build().map_err(|lacking| lacking.to_string())?;
             if let Some(fails) = fails {

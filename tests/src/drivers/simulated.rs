@@ -228,7 +228,6 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
     let answer = answer.map_err(|how| format!("discovery: {how:?}"))?;
     let config = row.configure(&world.place, discovery.process(&answer))?;
     let numbers = Numbers::default();
-    let key = row.key();
     let mut cache = JwksCache::new(&config);
     let mut flow = start(row, &config, &numbers, world.now)?.durable();
     let (mut stops, mut dies) = (0, false);
@@ -262,10 +261,7 @@ fn in_simulated_time(row: &Scenario, world: &mut World) -> Ended {
                 let sending = flow.begin(transmit, world.now);
                 sending.map(|sending| world.perform(sending, &mut flow))
             }
-            Output::Key(operation) => Some(match &key {
-                Some(key) => key.answer(operation, numbers.draw()),
-                None => operation.unavailable(),
-            }),
+            Output::Key(operation) => Some(row.sign(operation, numbers.draw())),
             Output::KeySet(request) => Some(world.find_keys(request, &mut cache, &mut flow)),
         };
         if std::mem::take(&mut dies) {

@@ -5,6 +5,7 @@
 mod acknowledgement;
 mod client;
 mod connections;
+mod dpop;
 mod granted;
 mod id_token;
 mod idura;

@@ -157,6 +157,11 @@ impl Provider {
         response: Response,
         now: Timestamp,
     ) -> Reply {
+        // Only where there was a proof, so that the first one of a client lacks it.
+        let is_proven =
+            self.exchange(id).is_some_and(|exchange| exchange.headers.get("dpop").is_some());
+        let response =
+            if is_proven && acts.answer.is_none() { self.with_nonce(response) } else { response };
         let reply = acts.delivered(response);
         let until = acts.leaves_at(now);
         if until > now {

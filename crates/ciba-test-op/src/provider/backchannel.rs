@@ -54,6 +54,8 @@ impl Provider {
         if !client.ciba {
             return Err(Refusal::error(400, "unauthorized_client", "the client may not use CIBA"));
         }
+        // Before anything is processed, so that a request that is refused for its nonce prompts nobody.
+        let dpop_key = self.dpop_key(request, &client, Endpoint::Backchannel, now)?;
         let parameters = self.signed_or_plain(parameters, &client, now)?;
         if self.config.habits.wants_grant_type && parameters.get("grant_type") != Some(CIBA_GRANT) {
             return Err(Refusal::error(
@@ -126,6 +128,7 @@ impl Provider {
             scope: parameters.get("scope").unwrap_or_default().to_owned(),
             acr,
             thumbprint: client.thumbprint(request),
+            dpop_key,
             offline: self.config.personality == Personality::Generic
                 && client.refresh
                 && parameters

@@ -184,6 +184,9 @@ impl Provider {
                 json!(names(&asymmetric)),
             );
         }
+        if self.config.clients.iter().any(|client| client.dpop_bound) {
+            set("dpop_signing_alg_values_supported", json!(names(&asymmetric)));
+        }
         if self.config.clients.iter().any(|client| client.user_code) {
             set("backchannel_user_code_parameter_supported", json!(true));
         }

@@ -17,6 +17,8 @@ pub(super) struct AccessToken {
     pub(super) authentication: usize,
     /// The certificate it is bound to.
     pub(super) bound: Option<String>,
+    /// The key it is bound to.
+    pub(super) dpop_key: Option<String>,
     pub(super) until: Timestamp,
 }
 

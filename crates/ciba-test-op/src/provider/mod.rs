@@ -5,6 +5,7 @@ mod answer;
 mod authenticate;
 mod backchannel;
 mod documents;
+mod dpop;
 mod hint;
 mod issued;
 mod json_answer;

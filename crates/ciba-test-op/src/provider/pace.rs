@@ -19,6 +19,8 @@ pub(super) struct Pace {
     pub(super) interval: Duration,
     /// The time from which the interval counts; `None` before the first poll if arrivals count.
     reference: Option<Timestamp>,
+    /// The reference and the pass before the open request, which a demanded nonce restores.
+    before: (Option<Timestamp>, bool),
     not_before: Option<Timestamp>,
     /// When the transaction expires, according to the acknowledgement.
     pub(super) deadline: Timestamp,
@@ -72,6 +74,7 @@ impl Pace {
         Self {
             interval: Duration::from_secs_f64(interval.min(1e9)),
             reference: (counts == SpeedReference::PreviousReply).then_some(arrived),
+            before: (None, false),
             not_before: None,
             deadline: arrived.saturating_add(lifetime),
             open: None,
@@ -111,6 +114,7 @@ impl Pace {
         if let Some(until) = self.not_before.filter(|until| now < *until) {
             say(Rule::BeforeRetryAfter, format!("{} ms too early", until.since(now).as_millis()));
         }
+        self.before = (self.reference, self.pass);
         let due = self.reference.map(|reference| reference.saturating_add(self.interval));
         // A ping allows one token request at once (OP-51).
         let pass = core::mem::take(&mut self.pass);
@@ -156,6 +160,11 @@ impl Pace {
             (body["error"].as_str(), body["error_description"].as_str().unwrap_or_default());
         match (error, response.status) {
             (Some("slow_down"), _) => self.interval += STEP,
+            // The request may be repeated at once (RFC 9449 section 8).
+            (Some("use_dpop_nonce"), 400) if response.headers.get("dpop-nonce").is_some() => {
+                (self.reference, self.pass) = self.before;
+                self.open = None;
+            }
             (Some(code), _) if pending.is_some_and(|known| known == (code, text)) => {}
             (Some("authorization_pending"), _) | (_, 408 | 425 | 429 | 500..=599) => {}
             // A success followed by `invalid_grant` stays a success.

@@ -26,6 +26,16 @@ pub(super) fn is_refresh(request: &Incoming) -> bool {
         .is_ok_and(|parameters| parameters.get("grant_type") == Some(REFRESH_GRANT))
 }
 
+/// A refresh request that was checked.
+pub(super) struct Checked {
+    /// The index of its token.
+    at: usize,
+    /// The requested scope.
+    scope: Option<String>,
+    /// The key of its proof.
+    dpop_key: Option<String>,
+}
+
 impl Provider {
     /// Stores the refresh token of a token response.
     pub(super) fn keep_refresh_token(&mut self, tokens: &Value, record: &Record, now: Timestamp) {
@@ -55,21 +65,22 @@ impl Provider {
                 scripted.as_ref().map_or(own, |scripted| scripted.response())
             }
             (Ok(_), Some(scripted)) => scripted.response(),
-            (Ok((at, scope)), None) => {
-                let body = self.refresh(id, at, scope, request, acts, now);
+            (Ok(checked), None) => {
+                let body = self.refresh(id, checked, request, acts, now);
                 acts.amended(answer(200, &body))
             }
         }
     }
 
-    /// Checks a request. Returns the index of its token and the requested scope.
+    /// Checks a request.
     pub(super) fn check_refresh(
         &mut self,
         request: &Incoming,
         now: Timestamp,
-    ) -> Result<(usize, Option<String>), Refusal> {
+    ) -> Result<Checked, Refusal> {
         let parameters = Parameters::read(request)?;
         let client = self.authenticate(request, &parameters, Endpoint::Token, now)?;
+        let dpop_key = self.dpop_key(request, &client, Endpoint::Token, now)?;
         if !client.refresh {
             let reason = "the client is not registered for refresh tokens";
             return Err(Refusal::new(Rule::GrantType, 400, "unauthorized_client", reason));
@@ -98,7 +109,7 @@ impl Provider {
             let reason = "scope asks for more than was granted";
             return Err(Refusal::new(Rule::Scope, 400, "invalid_scope", reason));
         }
-        Ok((at, scope))
+        Ok(Checked { at, scope, dpop_key })
     }
 
     /// Refuses a rotated token and revokes every token of the same authentication (RFC 9700 section
@@ -117,8 +128,7 @@ impl Provider {
     fn refresh(
         &mut self,
         id: ExchangeId,
-        at: usize,
-        scope: Option<String>,
+        Checked { at, scope, dpop_key }: Checked,
         request: &Incoming,
         acts: &Acts,
         now: Timestamp,
@@ -127,6 +137,7 @@ impl Provider {
         let grant = Arc::clone(&self.refresh_tokens[at].grant);
         let mut record = Record::clone(&grant);
         record.thumbprint = record.client.thumbprint(request);
+        record.dpop_key = dpop_key;
         // The claims that bind a pushed ID Token to its delivery do not belong into this one (OpenID
         // Connect Core 12.2).
         record.client.delivery = DeliveryMode::Poll;

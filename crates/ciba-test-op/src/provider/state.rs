@@ -41,6 +41,10 @@ pub struct Provider {
     pub(super) assertions: HashMap<(String, String), Used>,
     /// The `jti` of every signed request that has not expired.
     pub(super) request_objects: HashMap<(String, String), u64>,
+    /// The key and the `jti` of every DPoP proof that may still be accepted.
+    pub(super) proofs: HashMap<(String, String), u64>,
+    /// The nonce that DPoP proofs need.
+    pub(super) dpop_nonce: Option<String>,
     pub(super) access_tokens: VecDeque<AccessToken>,
     /// Hints of authentication requests whose answer was never sent, and when they are evicted.
     pub(super) lost_requests: VecDeque<(String, Timestamp)>,
@@ -111,6 +115,8 @@ impl Provider {
             transactions: Records::default(),
             assertions: HashMap::new(),
             request_objects: HashMap::new(),
+            proofs: HashMap::new(),
+            dpop_nonce: None,
             access_tokens: VecDeque::new(),
             lost_requests: VecDeque::new(),
             unseen: false,

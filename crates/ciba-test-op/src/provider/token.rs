@@ -81,12 +81,15 @@ impl Provider {
                 "the auth_req_id is unknown",
             ));
         };
+        // Before the pace: a request that is refused for its nonce is no poll (RFC 9449 section 8).
+        let dpop_key = self.dpop_key(request, &client, Endpoint::Token, now)?;
         let broken = self.transactions[at].pace.arrive(id, self.config.interval_tolerance, now);
         let is_too_early = broken.iter().any(|(rule, ..)| *rule == Rule::TooEarly);
         for (rule, severity, reason) in broken {
             self.say(rule, severity, &reason);
         }
         self.transactions[at].thumbprint = thumbprint;
+        self.transactions[at].dpop_key = dpop_key;
         Ok((at, is_too_early))
     }
 
@@ -190,7 +193,7 @@ impl Provider {
         let id_token = jws::compose(draft, &|algorithm| keys.signing(algorithm), edits);
         let mut body = json!({
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": if record.dpop_key.is_some() { "DPoP" } else { "Bearer" },
             "expires_in": self.config.access_token_lifetime.as_secs(),
             "id_token": id_token,
         });
@@ -210,13 +213,14 @@ impl Provider {
         }
         let until = now.saturating_add(self.config.access_token_lifetime);
         let (client_id, subject) = (record.client.id.clone(), record.subject.clone());
-        let bound = record.thumbprint.clone();
+        let (bound, dpop_key) = (record.thumbprint.clone(), record.dpop_key.clone());
         self.hand_out(AccessToken {
             token: access_token,
             client_id,
             subject,
             authentication: record.number,
             bound,
+            dpop_key,
             until,
         });
         body
@@ -316,8 +320,9 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Response, Refusal> {
         let header = request.headers.get("authorization").and_then(|text| text.split_once(' '));
+        let is_dpop = header.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("dpop"));
         let header = header
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .filter(|(scheme, _)| is_dpop || scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
         let form =
             Parameters::read(request).ok().filter(|_| header.is_none() && !self.config.fapi_ciba);
@@ -325,10 +330,20 @@ impl Provider {
         if token.is_none() {
             return Err(Refusal::no_token(Rule::AccessToken, "there is no access token"));
         }
+        let proven = match token.filter(|_| is_dpop) {
+            Some(token) => Some(self.check_use(request, token, now)?),
+            None => None,
+        };
         let shown = request.certificate.as_ref().map(PeerCertificate::thumbprint);
         let found = self.access_tokens.iter().find(|known| Some(known.token.as_str()) == token);
         self.caller = found.map(|known| known.client_id.clone());
         match found {
+            Some(known) if known.dpop_key != proven => Err(Refusal::new(
+                Rule::DpopProof,
+                401,
+                "invalid_token",
+                "the token is bound to another key, or to none",
+            )),
             Some(known) if known.bound.is_some() && known.bound != shown => Err(Refusal::new(
                 Rule::Certificate,
                 401,

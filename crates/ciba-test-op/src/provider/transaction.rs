@@ -70,6 +70,8 @@ pub(super) struct Record {
     pub(super) acr: Option<String>,
     /// The certificate its access tokens are bound to.
     pub(super) thumbprint: Option<String>,
+    /// The key its access tokens are bound to.
+    pub(super) dpop_key: Option<String>,
     /// Whether a refresh token was requested (`offline_access`).
     pub(super) offline: bool,
     pub(super) details: Option<Value>,
