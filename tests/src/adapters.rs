@@ -15,7 +15,7 @@ use std::{
 use ciba_core::{
     Acknowledgement, AuthRequest, Authentication, ClientConfig, Failure, Flow, Stage, Timestamp,
     config::Lacking,
-    tokens::{Revocable, UserInfo, UserInfoRequest},
+    tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest},
 };
 pub use ciba_std::Watch;
 use ciba_std::{
@@ -285,6 +285,18 @@ impl Driver {
         match self.built() {
             Of::Reqwest(driver) => block_on(driver.authenticate(request, &mut watch)),
             Of::Ureq(driver) => driver.authenticate(request, &mut watch),
+        }
+    }
+
+    /// Exchanges a refresh token for new tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub fn refresh(&self, request: impl Into<RefreshRequest>) -> Result<Refreshed, CallError> {
+        match self.built() {
+            Of::Reqwest(driver) => block_on(driver.refresh(request)),
+            Of::Ureq(driver) => driver.refresh(request),
         }
     }
 

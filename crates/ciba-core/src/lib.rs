@@ -187,10 +187,13 @@ pub mod notification {
     };
 }
 
-/// Using tokens after an authentication: the claims of the UserInfo endpoint, and revocation.
+/// Using tokens after an authentication: refresh, the claims of the UserInfo endpoint, and
+/// revocation.
 pub mod tokens {
     pub use crate::{
-        flow::{Call, CallFailure, NotPossible, Revocable, UserInfoRequest},
+        flow::{
+            Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfoRequest,
+        },
         userinfo::UserInfo,
     };
 }

@@ -1,11 +1,27 @@
 //! Calls with the tokens of an authentication.
 
-use ciba_core::tokens::{Revocable, UserInfo, UserInfoRequest};
+use ciba_core::tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest};
 use ciba_std::{CallDrive, CallError, CallStep};
 
 use crate::{Client, Driver, Reqwest, drive};
 
 impl Client {
+    /// Exchanges a refresh token for new tokens: `client.refresh(&authentication)`, and then
+    /// `client.refresh(&refreshed)`. Store the new refresh token before you use the other tokens, and
+    /// keep the old one until then.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; [`CallFailure::RefreshLost`](ciba_core::tokens::CallFailure::RefreshLost) if the
+    /// provider may have replaced the refresh token and the answer was lost. So do not drop
+    /// the future, and do not limit its time.
+    pub async fn refresh(
+        &self,
+        request: impl Into<RefreshRequest>,
+    ) -> Result<Refreshed, CallError> {
+        self.driver().refresh(request).await
+    }
+
     /// Revokes a token: `client.revoke(refresh_token)`. Revoking the refresh token usually ends all
     /// tokens of an authentication.
     ///
@@ -30,6 +46,18 @@ impl Client {
 }
 
 impl Driver {
+    /// Exchanges a refresh token for new tokens, as [`Client::refresh`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn refresh(
+        &self,
+        request: impl Into<RefreshRequest>,
+    ) -> Result<Refreshed, CallError> {
+        self.call(CallDrive::refresh(self, request)?).await
+    }
+
     /// Revokes a token, as [`Client::revoke`].
     ///
     /// # Errors

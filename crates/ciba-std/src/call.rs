@@ -4,12 +4,15 @@ use std::{error::Error, fmt, time::Duration};
 
 use ciba_core::{
     Input, KeyOperation, KeySetRequest, Output, Sending,
-    tokens::{Call, CallFailure, NotPossible, Revocable, UserInfo, UserInfoRequest},
+    tokens::{
+        Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfo,
+        UserInfoRequest,
+    },
 };
 
 use crate::{Adapter, DriveError, DriverBase, SignerError, Signing, drive::pause};
 
-/// A call that is being made: a revocation, or a request for claims.
+/// A call that is being made: a refresh, a request for claims, or a revocation.
 ///
 /// An adapter calls [`step`](Self::step), performs the I/O of the returned [`CallStep`] and reports
 /// the outcome, until the call is over. Dropping it abandons the call.
@@ -46,6 +49,22 @@ impl<'a, A: Adapter> CallDrive<'a, A, ()> {
     ) -> Result<Self, CallError> {
         let (config, now) = (driver.config().clone(), driver.clock().now());
         let call = Call::revoke(config, token, driver.draw().map_err(DriveError::from)?, now)?;
+        Ok(Self { driver, call })
+    }
+}
+
+impl<'a, A: Adapter> CallDrive<'a, A, Refreshed> {
+    /// Begins to exchange a refresh token for new tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::NotPossible`], and [`CallError::Drive`] if there are no random bytes.
+    pub fn refresh(
+        driver: &'a DriverBase<A>,
+        request: impl Into<RefreshRequest>,
+    ) -> Result<Self, CallError> {
+        let (config, now) = (driver.config().clone(), driver.clock().now());
+        let call = Call::refresh(config, request, driver.draw().map_err(DriveError::from)?, now)?;
         Ok(Self { driver, call })
     }
 }

@@ -1,11 +1,23 @@
 //! Calls with the tokens of an authentication, in the calling thread.
 
-use ciba_core::tokens::{Revocable, UserInfo, UserInfoRequest};
+use ciba_core::tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest};
 use ciba_std::{CallDrive, CallError, CallStep, Signing};
 
 use crate::{Client, Driver, Ureq};
 
 impl Client {
+    /// Exchanges a refresh token for new tokens: `client.refresh(&authentication)`, and then
+    /// `client.refresh(&refreshed)`. Store the new refresh token before you use the other tokens, and
+    /// keep the old one until then.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; [`CallFailure::RefreshLost`](ciba_core::tokens::CallFailure::RefreshLost) if the
+    /// provider may have replaced the refresh token and the answer was lost.
+    pub fn refresh(&self, request: impl Into<RefreshRequest>) -> Result<Refreshed, CallError> {
+        self.driver().refresh(request)
+    }
+
     /// Revokes a token: `client.revoke(refresh_token)`. Revoking the refresh token usually ends all
     /// tokens of an authentication.
     ///
@@ -27,6 +39,15 @@ impl Client {
 }
 
 impl Driver {
+    /// Exchanges a refresh token for new tokens, as [`Client::refresh`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub fn refresh(&self, request: impl Into<RefreshRequest>) -> Result<Refreshed, CallError> {
+        self.call(CallDrive::refresh(self, request)?)
+    }
+
     /// Revokes a token, as [`Client::revoke`].
     ///
     /// # Errors

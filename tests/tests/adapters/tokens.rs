@@ -9,7 +9,7 @@ use ciba_core::{
     http::Endpoint,
     jose::JwsAlgorithm,
     secret::{AccessToken, RefreshToken},
-    tokens::{CallFailure, UserInfoRequest},
+    tokens::{CallFailure, RefreshRequest, UserInfoRequest},
 };
 use ciba_std::{ClientBuilder, Connect};
 use ciba_test_op::{
@@ -107,6 +107,66 @@ fn claims_are_fetched_with_the_tokens_of_an_authentication_until_they_are_revoke
         // The provider counts the use of a revoked token against the client.
         assert_eq!(broken.violations.len(), 2, "{broken}");
     }
+}
+
+/// The provider replaces the refresh token at each use, and revokes everything if an old one is used.
+///
+/// REQ-TOK-31a
+/// REQ-TOK-31b
+/// REQ-TOK-31c
+/// REQ-FAPI-20
+/// OPM-REF-01
+#[test]
+fn a_refresh_token_that_is_replaced_is_used_once_and_works_twice_in_a_row() {
+    let place = Place::new(|client| client);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = place.client::<ciba_reqwest::Reqwest>(false).connect().await.unwrap();
+        let authentication = client.authenticate(request()).await.unwrap();
+        let first = client.refresh(&*authentication).await.unwrap();
+        let second = client.refresh(&first).await.unwrap();
+        assert!(first.is_rotated() && second.is_rotated());
+        assert_ne!(first.refresh_token(), second.refresh_token());
+        let subject = second.id_token().unwrap().subject();
+        assert_eq!(Ok(subject), authentication.subject());
+        assert_eq!(client.userinfo(&second).await.unwrap().subject(), subject);
+    });
+    let client = place.client::<ciba_ureq::Ureq>(false).connect().unwrap();
+    let authentication = client.authenticate(request()).unwrap();
+    let first = client.refresh(&*authentication).unwrap();
+    let second = client.refresh(&first).unwrap();
+    assert!(first.is_rotated() && second.is_rotated());
+    assert_ne!(first.refresh_token(), second.refresh_token());
+    let subject = second.id_token().unwrap().subject();
+    assert_eq!(Ok(subject), authentication.subject());
+    assert_eq!(client.userinfo(&second).unwrap().subject(), subject);
+    let report = place.server.provider().report();
+    assert!(report.is_clean(), "{report}");
+}
+
+/// A lost answer may have had a new refresh token, so the old one is not sent a second time.
+///
+/// REQ-FAPI-20
+#[test]
+fn a_refresh_whose_answer_is_lost_is_reported_and_not_repeated() {
+    each(|adapter| {
+        let asks = || RefreshRequest::new(RefreshToken::new("sentinel-refresh"), None);
+        let tokens = r#"{"access_token":"sentinel-access","token_type":"Bearer"}"#;
+        let server = RawServer::start([Answer::Reset, answer(200, "", tokens)]);
+        let config = config(&server.url(""), ClientAuth::None);
+        let error = driver(adapter, &config).refresh(asks()).unwrap_err();
+        assert!(!format!("{error:?}").contains("sentinel"));
+        assert!(matches!(error, CallError::Failed(CallFailure::RefreshLost(_))), "{error:?}");
+        assert_eq!(server.requests().len(), 1);
+
+        let server = RawServer::start([Answer::Reset, answer(200, "", tokens)]);
+        let config = crate::client::config(&server.url(""), ClientAuth::None);
+        let repeated = asks().dangerously_repeat_if_lost();
+        let refreshed = driver(adapter, &config).refresh(repeated).unwrap();
+        assert_eq!(refreshed.refresh_token().expose(), "sentinel-refresh");
+        assert!(!refreshed.is_rotated());
+        assert_eq!(server.requests().len(), 2);
+    });
 }
 
 /// A client that registered signed answers takes no plain one, and the other way round.

@@ -39,7 +39,9 @@ mod store;
 mod token_answers;
 mod verifying;
 
-pub use after::{Call, CallFailure, NotPossible, Revocable, UserInfoRequest};
+pub use after::{
+    Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfoRequest,
+};
 pub use machine::Flow;
 pub use notify::{
     BadNotification, Notification, NotificationKey, NotificationReply, NotificationVerdict,

@@ -117,6 +117,13 @@ pub(crate) fn request(id: &AuthReqId, form: &mut Form) {
     form.push("auth_req_id", id.expose());
 }
 
+/// Writes the parameters of a refresh, except for client authentication (RFC 6749 section 6).
+pub(crate) fn refresh_request(token: &RefreshToken, scope: &str, form: &mut Form) {
+    form.push("grant_type", "refresh_token");
+    form.push("refresh_token", token.expose());
+    form.push("scope", scope);
+}
+
 /// Interprets a response of the token endpoint.
 ///
 /// A known error code decides whatever the status is. Without one, 408, 425, 429 and 5xx are

@@ -27,12 +27,13 @@ use crate::{
     wire::{Request, Response, ServerAnswer},
 };
 
-/// A request with tokens that a client already holds, as a state machine without I/O: a revocation
-/// ([`Call::revoke`]) or a request for claims ([`Call::userinfo`]).
+/// A request with tokens that a client already holds, as a state machine without I/O: a refresh
+/// ([`Call::refresh`]), a request for claims ([`Call::userinfo`]) or a revocation ([`Call::revoke`]).
 ///
 /// It is driven like a [`Flow`](crate::Flow): perform what [`Self::poll`] returns and pass the answer
-/// to [`Self::handle`], until it returns [`Output::Done`]. It never asks for a save, because a call
-/// that is lost with its process can be made again.
+/// to [`Self::handle`], until it returns [`Output::Done`]. It never asks for a save: a call that is
+/// lost with its process can be made again, except a refresh, which may have replaced the refresh
+/// token.
 pub struct Call<R> {
     config: Arc<ClientConfig>,
     clock: Clock,
@@ -59,8 +60,18 @@ pub(super) trait Task<R> {
     }
 
     /// Returns the id of the key that an answer names.
-    fn key_id(&self) -> Option<String> {
+    fn key_id(&self, _: &ClientConfig) -> Option<String> {
         None
+    }
+
+    /// Whether a request may be made again although it may have been received.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    /// How long keys are searched to verify an answer.
+    fn keys_window(&self) -> Duration {
+        bounds::CALL_WINDOW
     }
 }
 
@@ -186,7 +197,7 @@ impl<R> Call<R> {
     }
 
     fn ask_for_keys(&mut self, moment: Moment) -> Output {
-        let key_id = self.task.key_id();
+        let key_id = self.task.key_id(&self.config);
         let (ticket, open) = self.questions.ask(moment.plus(self.config.policy.local_timeout));
         let mut stale = None;
         if let State::Verifying(search) = &mut self.state {
@@ -222,7 +233,7 @@ impl<R> Call<R> {
     }
 
     /// Handles the answer to an output. A late answer is ignored, because the request was made
-    /// again.
+    /// again, except the tokens of a refresh that counts as lost.
     ///
     /// # Errors
     ///
@@ -235,8 +246,21 @@ impl<R> Call<R> {
         let Input { ticket, answer } = input;
         let is_expected = self.open().is_some_and(|open| open.counter == ticket.counter);
         ticket.mark_answered();
-        if is_expected {
-            self.answered(answer, now);
+        match &answer {
+            _ if is_expected => self.answered(answer, now),
+            // It may contain the only copy of new tokens.
+            Answer::Response(_, response) if response.status == 200 && self.is_lost() => {
+                self.judge(response, now);
+            }
+            Answer::Response(..)
+            | Answer::Unanswered(_)
+            | Answer::Signature(_)
+            | Answer::KeyUnavailable(_)
+            | Answer::KeyInterrupted
+            | Answer::Keys(_)
+            | Answer::KeysLater(_)
+            | Answer::KeysUnavailable(_)
+            | Answer::Saved(_) => {}
         }
         Ok(())
     }
@@ -254,6 +278,12 @@ impl<R> Call<R> {
                 Err(CallFailure::Abandoned)
             }
         }
+    }
+
+    /// Whether the call ended because an answer was lost that must not be asked for again.
+    fn is_lost(&self) -> bool {
+        matches!(&self.state, State::Over(result)
+            if matches!(**result, Err(CallFailure::RefreshLost(_))))
     }
 
     fn objection(&self, input: &Input) -> Option<MisuseReason> {
@@ -326,6 +356,9 @@ impl<R> Call<R> {
                 }
             }
             Answer::Response(_, response) => self.judge(&response, now),
+            Answer::Unanswered(Unanswered::Lost(cause)) if !self.task.is_repeatable() => {
+                self.end(Err(CallFailure::RefreshLost(cause.into())));
+            }
             Answer::Unanswered(how) => {
                 let cause = how.cause();
                 let failure = CallFailure::Unanswered { cause, attempts: self.attempts };
@@ -365,7 +398,7 @@ impl<R> Call<R> {
                 let moment = self.clock.moment();
                 self.state = State::Verifying(KeySearch {
                     asked: Asked::Due(moment),
-                    until: moment.plus(bounds::CALL_WINDOW),
+                    until: moment.plus(self.task.keys_window()),
                     stale: None,
                     failures: 0,
                     problem: Cause::Unknown.into(),

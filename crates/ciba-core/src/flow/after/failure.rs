@@ -16,6 +16,8 @@ use crate::{
 pub enum NotPossible {
     /// The provider publishes no such endpoint, and none is configured.
     NoEndpoint(Endpoint),
+    /// The provider issued no refresh token. Many do only with the scope `offline_access`.
+    NoRefreshToken,
     /// There is no ID Token with whose subject the claims could be compared.
     NoSubject,
     /// The token contains characters that a header field or form must not contain, or is empty.
@@ -31,6 +33,9 @@ impl fmt::Display for NotPossible {
         match self {
             Self::NoEndpoint(endpoint) => {
                 write!(f, "the provider does not publish {endpoint}, and none is configured")
+            }
+            Self::NoRefreshToken => {
+                f.write_str("the provider issued no refresh token; request offline_access")
             }
             Self::NoSubject => f.write_str(
                 "there is no ID Token with whose subject the claims could be compared: the request did not include openid",
@@ -69,9 +74,17 @@ pub enum CallFailure {
         /// The number of requests.
         attempts: u32,
     },
+    /// The answer to a refresh was lost, and the provider may have replaced the refresh token. The
+    /// request was not repeated.
+    ///
+    /// The old refresh token may be valid or not. Using it again is safe only if the provider
+    /// allows it: otherwise it counts as stolen, and every token of the authentication is revoked.
+    /// The safe way is a new authentication.
+    RefreshLost(ExchangeProblem),
     /// The answer cannot be used.
     Misbehaved(Misbehaviour),
-    /// The claims did not pass a check. None of them is available.
+    /// The claims, or the ID Token of a refresh, did not pass a check. Nothing of the answer is
+    /// available.
     Untrusted(Rejection),
     /// The private key could not be used.
     PrivateKey(KeyProblem),
@@ -89,6 +102,7 @@ impl CallFailure {
             Self::Refused(answer) | Self::Unavailable(answer) => Some(answer),
             Self::Misbehaved(misbehaviour) => misbehaviour.answer.as_deref(),
             Self::Unanswered { .. }
+            | Self::RefreshLost(_)
             | Self::Untrusted(_)
             | Self::PrivateKey(_)
             | Self::KeysUnavailable(_)
@@ -111,7 +125,9 @@ impl CallFailure {
             | Self::PrivateKey(_)
             | Self::KeysUnavailable(_)
             | Self::Abandoned => true,
-            Self::Refused(_) | Self::Misbehaved(_) | Self::Untrusted(_) => false,
+            Self::Refused(_) | Self::RefreshLost(_) | Self::Misbehaved(_) | Self::Untrusted(_) => {
+                false
+            }
         }
     }
 }
@@ -130,10 +146,14 @@ impl fmt::Display for CallFailure {
             Self::Unanswered { cause, attempts } => {
                 write!(f, "no answer to {attempts} requests: {cause}")
             }
+            Self::RefreshLost(problem) => write!(
+                f,
+                "the answer to the refresh was lost, and the refresh token may have been replaced: {problem}"
+            ),
             Self::Misbehaved(misbehaviour) => misbehaviour.fmt(f),
             // The messages of the checks are about ID Tokens.
             Self::Untrusted(rejection) => {
-                write!(f, "the UserInfo answer failed the check {}", rejection.check().name())
+                write!(f, "the answer failed the check {}", rejection.check().name())
             }
             Self::PrivateKey(_) => f.write_str("the private key cannot be used"),
             Self::KeysUnavailable(problem) => {
@@ -152,6 +172,7 @@ impl core::error::Error for CallFailure {
             | Self::Refused(_)
             | Self::Unavailable(_)
             | Self::Unanswered { .. }
+            | Self::RefreshLost(_)
             | Self::Misbehaved(_)
             | Self::Untrusted(_)
             | Self::KeysUnavailable(_)

@@ -2,6 +2,7 @@
 
 mod call;
 mod failure;
+mod refresh;
 mod revocation;
 #[cfg(all(test, feature = "rustcrypto"))]
 mod tests;
@@ -9,5 +10,6 @@ mod userinfo;
 
 pub use call::Call;
 pub use failure::{CallFailure, NotPossible};
+pub use refresh::{RefreshRequest, Refreshed};
 pub use revocation::Revocable;
 pub use userinfo::UserInfoRequest;

@@ -30,6 +30,8 @@ use crate::{
     wire::{ErrorCode, Headers, Response},
 };
 
+mod refresh;
+
 const NOW: u64 = 1_893_456_000;
 const SUBJECT: &str = "sentinel-subject";
 
@@ -250,7 +252,10 @@ fn a_call_that_is_not_possible_sends_nothing() {
     let call = Call::userinfo(symmetric, request.clone(), entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::SymmetricAlgorithm));
     let bound = post().dpop(JwsAlgorithm::Es256, public_key(1).to_string()).build().unwrap();
-    let call = Call::userinfo(bound, request, entropy(), at(0));
+    let call = Call::userinfo(Arc::clone(&bound), request, entropy(), at(0));
+    assert_eq!(call.err(), Some(NotPossible::BoundToKey));
+    let request = RefreshRequest::new(token, None);
+    let call = Call::refresh(bound, request, entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::BoundToKey));
 }
 

@@ -41,7 +41,11 @@ impl UserInfoRequest {
     /// which the access token was issued.
     #[must_use]
     pub fn new(access_token: AccessToken, subject: &str) -> Self {
-        Self { access_token, subject: Some(SecretText::from(subject)) }
+        Self::of(access_token, Some(SecretText::from(subject)))
+    }
+
+    pub(super) const fn of(access_token: AccessToken, subject: Option<SecretText>) -> Self {
+        Self { access_token, subject }
     }
 }
 
@@ -167,7 +171,7 @@ impl Task<UserInfo> for FetchUserInfo {
         userinfo::signed(config, token.expose(), *algorithm, keys, subject, *received_at)
     }
 
-    fn key_id(&self) -> Option<String> {
+    fn key_id(&self, _: &ClientConfig) -> Option<String> {
         let (token, algorithm, _) = self.received.as_ref()?;
         userinfo::inspect(token.expose(), *algorithm).ok()?
     }
