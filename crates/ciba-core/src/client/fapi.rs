@@ -137,7 +137,7 @@ impl ClientConfigBuilder {
         }
         // FAPI 1.0 knows only certificates.
         let may_use_key = matches!(edition, FapiCiba::Draft03OnFapi2);
-        if !self.certificate.bound_tokens && !(may_use_key && self.dpop.is_set()) {
+        if !(self.certificate.bound_tokens || may_use_key && self.dpop.is_set()) {
             let reason = match may_use_key {
                 true => "access tokens must be bound to the client certificate or to a DPoP key",
                 false => "access tokens must be bound to the client certificate",

@@ -89,7 +89,7 @@ fn token_requests_carry_a_proof_and_authentication_requests_only_in_push_mode_or
 #[test]
 fn a_client_that_is_registered_for_bound_tokens_needs_a_key_and_registers_so() {
     let missing = ConfigError::Missing { member: "dpop_key" };
-    assert_eq!(findings(builder().dpop_bound_tokens()), [missing.clone()]);
+    assert_eq!(findings(builder().dpop_bound_tokens()), core::slice::from_ref(&missing));
     assert_eq!(findings(builder().dpop_with_authentication_request()), [missing]);
     let config = builder().dpop_bound_tokens().dpop(JwsAlgorithm::Es256, EC).build().unwrap();
     let document: serde_json::Value =
