@@ -9,7 +9,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ciba_core::{
     Entropy, Issuer, SoftwareKey,
-    crypto::{AwsLcRs, Hash, KeyImporter, PublicKey, RustCrypto, Verifier},
+    crypto::{
+        AwsLcRs, Hash, KeyImporter, OwnedPublicKey, PrivateKey, PublicKey, RustCrypto, Verifier,
+    },
     fault::{Rejection, Untrusted},
     jose::{ContentEncryption, Curve, JwsAlgorithm, KeyManagement, KeySet, verify_signature_only},
     keys::SoftwareDecryptionKey,
@@ -514,5 +516,55 @@ fn half_hash(document: &Value, importer: &dyn KeyImporter, count: &mut Count) {
         let half = importer.digest(hash, text(test, "input").as_bytes());
         let ours = URL_SAFE_NO_PAD.encode(half.left_half());
         count.judge(&test["id"], ours == text(test, "value"), text(test, "result") == "valid");
+    }
+}
+
+/// REQ-JWE-08a
+/// REQ-JWE-08b
+#[test]
+fn an_ephemeral_key_must_be_a_point_of_the_curve_of_the_private_key() {
+    let zero = [0; 32];
+    let backends: [&dyn KeyImporter; 2] = [&RustCrypto, &AwsLcRs];
+    for importer in backends {
+        let own = |key| {
+            importer.import_decryption(key, KeyManagement::EcdhEs).expect("the backend has it")
+        };
+        let ec = own(PrivateKey::Ec { curve: Curve::P256, d: &[7; 32] });
+        let OwnedPublicKey::Ec { x, y, .. } = ec.public_key() else { panic!("a key on P-256") };
+        let on = |curve, x, y| PublicKey::Ec { curve, x, y };
+        assert!(ec.agree(on(Curve::P256, &x, &y)).is_ok_and(|z| z.expose().len() == 32));
+        let mut off = y.clone();
+        off[31] ^= 1;
+        let longer = [&[0][..], &x].concat();
+        for ephemeral in [
+            on(Curve::P256, &x, &off),
+            on(Curve::P256, &zero, &zero),
+            on(Curve::P256, &longer, &y),
+            on(Curve::P256, &x[1..], &y),
+            on(Curve::P384, &x, &y),
+            PublicKey::X25519 { x: &x },
+            PublicKey::Ed25519 { x: &x },
+        ] {
+            assert!(ec.agree(ephemeral).is_err(), "{ephemeral:?}");
+        }
+        let montgomery = own(PrivateKey::X25519(&[7; 32]));
+        let OwnedPublicKey::X25519 { x } = montgomery.public_key() else { panic!("X25519") };
+        assert!(montgomery.agree(PublicKey::X25519 { x: &x }).is_ok());
+        let one = [&[1][..], &zero[1..]].concat();
+        // The secret is zero with the points of small order.
+        for x in [&zero[..], &one, &x[1..], &[]] {
+            assert!(montgomery.agree(PublicKey::X25519 { x }).is_err(), "{x:?}");
+        }
+        let seed = Entropy::from_bytes([7; 32]);
+        assert!(montgomery.unwrap_key(&zero, seed).is_err(), "it unwraps nothing");
+        for (key, algorithm) in [
+            (PrivateKey::Ed25519(&zero), KeyManagement::EcdhEs),
+            (PrivateKey::Ec { curve: Curve::P256, d: &[7; 32] }, KeyManagement::RsaOaep256),
+            (PrivateKey::Ec { curve: Curve::P256, d: &zero }, KeyManagement::EcdhEs),
+            (PrivateKey::Ec { curve: Curve::P256, d: &zero[1..] }, KeyManagement::EcdhEs),
+            (PrivateKey::X25519(&zero[1..]), KeyManagement::EcdhEs),
+        ] {
+            assert!(importer.import_decryption(key, algorithm).is_err(), "{algorithm}");
+        }
     }
 }
