@@ -14,12 +14,29 @@ use zeroize::Zeroize as _;
 pub struct Snapshot {
     bytes: Vec<u8>,
     revision: u64,
+    origin: Origin,
+    may_prompt: bool,
     holds_tokens: bool,
 }
 
+/// Where the revisions of a process begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The revision of the state that the process resumed.
+    pub(crate) resumed: u64,
+    /// The lowest revision of the process.
+    pub(crate) first: u64,
+}
+
 impl Snapshot {
-    pub(crate) const fn new(bytes: Vec<u8>, revision: u64, holds_tokens: bool) -> Self {
-        Self { bytes, revision, holds_tokens }
+    pub(crate) const fn new(
+        bytes: Vec<u8>,
+        revision: u64,
+        origin: Origin,
+        may_prompt: bool,
+        holds_tokens: bool,
+    ) -> Self {
+        Self { bytes, revision, origin, may_prompt, holds_tokens }
     }
 
     /// Returns the bytes to store.
@@ -30,19 +47,30 @@ impl Snapshot {
 
     /// Returns the [revision](crate::Flow::revision) of the flow when the snapshot was taken.
     ///
-    /// A later state of the same flow has a higher revision, across restarts as well:
-    /// [`Flow::resume`](crate::Flow::resume) continues above every revision that an earlier process
-    /// can have reached, also one that resumed the same snapshot and died before it could save. (For
-    /// that one, the clock must not have been set back in between.) Store the revision with the snapshot, replace a snapshot only with
-    /// one of a higher revision, and reject any other write with an error. An abandoned write, for
-    /// example one whose future was dropped or whose process died, may still reach the store after
-    /// a newer one and must not replace it.
-    ///
-    /// Revisions order the writes of consecutive processes. They are not a lock: make sure that no
-    /// two processes run the same flow at the same time.
+    /// Store the revision with the snapshot. A later state of the same flow has a higher revision,
+    /// across restarts as well: [`Flow::resume`](crate::Flow::resume) continues above every revision
+    /// that an earlier process can have reached, also one that resumed the same snapshot and died
+    /// before it could save (unless the clock was set back in between).
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Returns whether this snapshot may replace the stored one, given its revision, or `None` if
+    /// the store has none. Otherwise write nothing and answer that the save is
+    /// [superseded](crate::machine::Save::superseded). Read the revision and write the snapshot in
+    /// one transaction.
+    ///
+    /// An abandoned write, for example one whose process died, may still reach the store after a
+    /// newer one and must not replace it, so the revision has to be higher. While the authentication
+    /// request may still be sent, that is not enough: of two processes that resumed the same state,
+    /// the second one to save could then prompt the person again. Such a snapshot replaces only what
+    /// its own process wrote, or what that process resumed.
+    #[must_use]
+    pub fn replaces(&self, stored: Option<u64>) -> bool {
+        let Some(stored) = stored else { return true };
+        let is_known = stored <= self.origin.resumed || stored >= self.origin.first;
+        stored < self.revision && (is_known || !self.may_prompt)
     }
 
     /// Returns `true` if the flow holds tokens that have not been verified yet.

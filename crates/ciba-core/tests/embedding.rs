@@ -5,6 +5,8 @@
 
 #[path = "../../ciba-reqwest/tests/support/client.rs"]
 mod client;
+#[path = "embedding/superseded.rs"]
+mod superseded;
 
 use std::{sync::Arc, time::Duration};
 
@@ -514,75 +516,4 @@ fn each_event_is_reported_once() {
     let mut events = Events::new(&mut flow);
     let (again, _) = told(&mut events, &mut flow, START);
     assert!(matches!(&again[..], [Event::Waiting(_)]), "{again:?}");
-}
-
-/// Ruling 44: a flow that another process continues stops and leaves notifications to it.
-#[test]
-fn a_flow_that_another_process_continues_does_nothing_more() {
-    for mode in [DeliveryMode::Ping, DeliveryMode::Push] {
-        let (mut flow, token) = waiting(mode);
-        let superseded = save(&mut flow, START).superseded();
-        flow.handle(superseded, START).unwrap();
-        assert!(matches!(flow.unsaved(START), Unsaved::Nothing));
-        assert!(matches!(flow.poll(START, entropy(2)), Output::Done));
-        let called = received(&token, &denial());
-        let mut receipt = flow.notify(&called, START);
-        let said = flow.acknowledge(&mut receipt, START);
-        assert!(matches!(said, Receiving::Reply(NotificationVerdict::Unsaved)), "{said:?}");
-        let spent = flow.spent_key().expect("its notifications are still expected");
-        assert_eq!(spent.notify(&called, START), NotificationVerdict::Unsaved);
-        // Resumed by mistake, it does not replace the state of the other process.
-        let config = Arc::clone(flow.config());
-        let mut again = Flow::resume(config, flow.snapshot().as_bytes(), START).unwrap();
-        assert!(matches!(again.poll(START, entropy(3)), Output::Done));
-        for flow in [flow, again] {
-            let failure = flow.finish().unwrap_err();
-            assert_eq!((&failure, failure.may_start_over()), (&Failure::Superseded, false));
-        }
-    }
-}
-
-/// A flow in ping mode with a token request to send, and a save for a ping.
-fn pinged_during_a_request() -> (Flow, Transmit, Save, Timestamp) {
-    let (mut flow, token) = waiting(DeliveryMode::Ping);
-    let (mut now, mut counter) = (START, 9);
-    let transmit = loop {
-        counter += 1;
-        match flow.poll(now, entropy(counter)) {
-            Output::Save(save) => flow.handle(save.saved(), now).unwrap(),
-            Output::Wait(wait) => now = wait.until(),
-            Output::Transmit(transmit) => break transmit,
-            Output::KeySet(_) => {}
-            other => panic!("{other:?}"),
-        }
-    };
-    let mut receipt = flow.notify(&received(&token, &ping(AUTH_REQ_ID)), now);
-    let Receiving::Save(save) = flow.acknowledge(&mut receipt, now) else { panic!("a save") };
-    (flow, transmit, save, now)
-}
-
-/// Ruling 44: a request that has not begun is not sent, and the answer to one that has is not lost.
-#[test]
-fn a_flow_that_another_process_continues_loses_no_tokens() {
-    let (mut flow, transmit, save, now) = pinged_during_a_request();
-    flow.handle(save.superseded(), now).unwrap();
-    assert!(flow.begin(transmit, now).is_none());
-    assert_eq!(flow.finish().unwrap_err(), Failure::Superseded);
-
-    let tokens =
-        r#"{"access_token":"a","token_type":"Bearer","id_token":"eyJhbGciOiJSUzI1NiJ9.e30.AA"}"#;
-    let pending = r#"{"error":"authorization_pending"}"#;
-    for (status, body, stage) in [(200, tokens, Stage::Verifying), (400, pending, Stage::Settled)] {
-        let (mut flow, transmit, save, now) = pinged_during_a_request();
-        let sending = flow.begin(transmit, now).unwrap();
-        flow.handle(save.superseded(), now).unwrap();
-        assert_eq!(flow.stage(), Stage::Redeeming);
-        flow.handle(sending.answered(json(status, body)), now).unwrap();
-        assert_eq!(flow.stage(), stage);
-        let output = flow.poll(now, entropy(2));
-        match stage {
-            Stage::Verifying => assert!(matches!(output, Output::KeySet(_)), "{output:?}"),
-            _ => assert_eq!(flow.finish().unwrap_err(), Failure::Superseded),
-        }
-    }
 }

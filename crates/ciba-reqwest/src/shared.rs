@@ -18,13 +18,10 @@ pub trait Saver: Send + Sync {
     /// Replaces the saved state of the flow with this one. Return when it is durable: the next step
     /// is taken, and a notification is acknowledged, only after that. The state holds secrets.
     ///
-    /// Write it only if the store holds no state of this flow yet, or one with a lower
-    /// [revision](Snapshot::revision). Otherwise change nothing and return
+    /// Write it only if it [replaces](Snapshot::replaces) what the store holds, and check that in
+    /// the transaction that writes. Otherwise change nothing and return
     /// [`Superseded`](crate::Superseded): another process continues this flow, and this one ends
     /// with [`Failure::Superseded`](crate::Failure::Superseded).
-    ///
-    /// This stops a process that goes on after another one has resumed its flow. It does not replace
-    /// a lock: two processes that resume the same state at about the same time can both prompt.
     ///
     /// Saves of one flow are requested one after the other, never two at once. The future may be
     /// dropped before it completes, with the drive or the notification that needed it, or because

@@ -20,7 +20,7 @@ use crate::{Superseded, files};
 /// [notes](Self::with_notes). It holds secrets, so only its owner can read it. Each save writes a
 /// temporary file in the same directory, syncs it, renames it over the old state, and syncs the
 /// directory: after a crash the file holds the old state or the new one, never a part of either.
-/// A state is replaced only by one with a higher [revision](Snapshot::revision).
+/// A state is replaced only by one that [replaces](Snapshot::replaces) it.
 ///
 /// Clones are the same saver, which holds a lock on the file until all are dropped. A second saver
 /// for the file, in this process or another, is refused: two processes that continue the same flow
@@ -151,19 +151,17 @@ impl FileSaver {
     ///
     /// # Errors
     ///
-    /// [`Superseded`] if the file holds a state of the same or a higher revision; the file is
-    /// unchanged. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). After any
+    /// [`Superseded`] if the snapshot does not [replace](Snapshot::replaces) the state in the file,
+    /// which is unchanged. [`io::ErrorKind::NotFound`] after [`remove`](Self::remove). After any
     /// other error of the operating system, the file holds the old state or the new one.
     pub fn save(&self, snapshot: &Snapshot) -> io::Result<()> {
         let mut held = self.held();
         if held.is_removed {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
         }
-        if held.revision >= Some(snapshot.revision()) {
-            return Err(Superseded.into());
-        }
         // Another saver can have replaced the file only where the file system has no locks.
-        if replaced(&held.file, self.path())?.is_some_and(|found| found >= snapshot.revision()) {
+        let found = replaced(&held.file, self.path())?;
+        if !snapshot.replaces(held.revision) || !snapshot.replaces(found) {
             return Err(Superseded.into());
         }
         let (temporary, mut file) = temporary(self.path())?;

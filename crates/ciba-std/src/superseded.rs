@@ -2,8 +2,9 @@
 
 use std::{error::Error, fmt, io};
 
-/// The error of a `Saver` whose store already has a state of this flow with the same or a higher
-/// revision, because another process has resumed the flow and continues it.
+/// The error of a `Saver` whose store has a state of this flow that the snapshot does not
+/// [replace](ciba_core::Snapshot::replaces), because another process has resumed the flow and
+/// continues it.
 ///
 /// A saver returns it in an [`io::Error`]. The flow then makes no further request and ends with
 /// [`Failure::Superseded`](ciba_core::Failure::Superseded). After any other error the flow tries
@@ -16,10 +17,7 @@ use std::{error::Error, fmt, io};
 /// use ciba_std::Superseded;
 ///
 /// fn check(stored_revision: Option<u64>, snapshot: &Snapshot) -> io::Result<()> {
-///     if stored_revision >= Some(snapshot.revision()) {
-///         return Err(Superseded.into());
-///     }
-///     Ok(())
+///     if snapshot.replaces(stored_revision) { Ok(()) } else { Err(Superseded.into()) }
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -19,7 +19,7 @@ const ACKNOWLEDGEMENT: &str = r#"{"auth_req_id":"1c266114-a1be-4252-8ad1-04986c5
 /// One save to try on a store of saved flows; see [`store_cases`].
 pub struct StoreCase {
     snapshot: Snapshot,
-    is_newer: bool,
+    replaces: bool,
     /// What the store has to contain after it.
     kept: Vec<u8>,
     config: Arc<ClientConfig>,
@@ -27,10 +27,10 @@ pub struct StoreCase {
 
 /// Returns saves of one flow, to be tried in this order on an empty store.
 ///
-/// The drivers' `Saver` must write a state only if it is newer than the stored one, by
-/// [`Snapshot::revision`]. Otherwise it must change nothing and return
-/// [`Superseded`](ciba_std::Superseded). If a store lets an older state win, a user may be prompted
-/// twice after the next restart.
+/// The drivers' `Saver` must write a state only if it replaces the stored one, by
+/// [`Snapshot::replaces`]. Otherwise it must change nothing and return
+/// [`Superseded`](ciba_std::Superseded). If a store lets an older state win, or the state of a
+/// second process that resumed the flow, a user may be prompted twice.
 ///
 /// ```
 /// # use std::io;
@@ -38,7 +38,7 @@ pub struct StoreCase {
 /// # #[derive(Default)] struct MyStore(Option<(u64, Vec<u8>)>);
 /// # impl MyStore {
 /// #     fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-/// #         if self.0.as_ref().is_some_and(|(revision, _)| *revision >= snapshot.revision()) {
+/// #         if !snapshot.replaces(self.0.as_ref().map(|(revision, _)| *revision)) {
 /// #             return Err(ciba_std::Superseded.into());
 /// #         }
 /// #         self.0 = Some((snapshot.revision(), snapshot.as_bytes().to_vec()));
@@ -61,16 +61,28 @@ pub struct StoreCase {
 pub fn store_cases() -> Vec<StoreCase> {
     let config = config();
     let states = states(&config);
-    let mut held: Option<usize> = None;
-    let tried = [1, 0, 1, 3, 2, 1, 3, 4];
+    // The states by number, and whether the store has to take them.
+    let tried = [
+        (1, true),
+        (0, false),
+        (1, false),
+        (3, true),
+        (2, false),
+        (1, false),
+        (3, false),
+        (4, true),
+        (5, false),
+        (6, true),
+    ];
+    let mut held = 0;
     tried
         .into_iter()
-        .map(|state| {
-            let is_newer = held.is_none_or(|held| state > held);
-            let kept = held.filter(|_| !is_newer).unwrap_or(state);
-            held = Some(kept);
-            let (snapshot, kept) = (states[state].clone(), states[kept].as_bytes().to_vec());
-            StoreCase { snapshot, is_newer, kept, config: Arc::clone(&config) }
+        .map(|(state, replaces)| {
+            if replaces {
+                held = state;
+            }
+            let (snapshot, kept) = (states[state].clone(), states[held].as_bytes().to_vec());
+            StoreCase { snapshot, replaces, kept, config: Arc::clone(&config) }
         })
         .collect()
 }
@@ -92,7 +104,7 @@ impl StoreCase {
     ///
     /// [`StoreFault`].
     pub fn check(&self, saved: &io::Result<()>, kept: &[u8]) -> Result<(), StoreFault> {
-        match (saved, self.is_newer) {
+        match (saved, self.replaces) {
             (Err(_), true) => return Err(StoreFault::RefusedNewer),
             (Ok(()), false) => return Err(StoreFault::TookOlder),
             (Err(error), false) if !Superseded::is_in(error) => {
@@ -113,11 +125,11 @@ impl StoreCase {
 
 impl fmt::Debug for StoreCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { snapshot, is_newer, .. } = self;
+        let Self { snapshot, replaces, .. } = self;
         let mut shown = f.debug_struct("StoreCase");
         shown
             .field("revision", &snapshot.revision())
-            .field("is_newer", is_newer)
+            .field("replaces", replaces)
             .finish_non_exhaustive()
     }
 }
@@ -126,11 +138,11 @@ impl fmt::Debug for StoreCase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreFault {
-    /// The store refused a state that is newer than the stored one.
+    /// The store refused a state that replaces the stored one.
     RefusedNewer,
-    /// The store reported success for a state that is not newer than the stored one.
+    /// The store reported success for a state that does not replace the stored one.
     TookOlder,
-    /// The store refused a state that is not newer with another error than
+    /// The store refused a state with another error than
     /// [`Superseded`](ciba_std::Superseded), so that a second process with the same flow goes on.
     NotSuperseded,
     /// The store does not contain the newest state that it accepted, or contains it changed.
@@ -140,13 +152,11 @@ pub enum StoreFault {
 impl fmt::Display for StoreFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::RefusedNewer => "the store refused a state that is newer than the stored one",
+            Self::RefusedNewer => "the store refused a state that replaces the stored one",
             Self::TookOlder => {
-                "the store reported success for a state that is not newer than the stored one"
+                "the store reported success for a state that does not replace the stored one"
             }
-            Self::NotSuperseded => {
-                "the store refused a state that is not newer with another error than `Superseded`"
-            }
+            Self::NotSuperseded => "the store refused a state with another error than `Superseded`",
             Self::Changed => "the store does not contain the newest state that it accepted",
         })
     }
@@ -169,8 +179,9 @@ fn config() -> Arc<ClientConfig> {
     builder.build().expect("it is valid")
 }
 
-/// The states of a flow, from its start on; each newer than the one before.
-fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
+/// The states of a flow, from its start on, each newer than the one before. The last two belong to
+/// processes that resumed the first state, from which a request may still be sent, and the fifth.
+fn states(config: &Arc<ClientConfig>) -> [Snapshot; 7] {
     let entropy = |number: u8| Entropy::from_bytes([number; 32]);
     let request = AuthRequest::new(Hint::Login("somebody".into()));
     let mut flow =
@@ -202,7 +213,12 @@ fn states(config: &Arc<ClientConfig>) -> [Snapshot; 5] {
         answered(&mut flow, &mut now, Response::json(200, acknowledgement));
     let pending = Response::json(400, r#"{"error":"authorization_pending"}"#);
     let (asking, undecided) = answered(&mut flow, &mut now, pending);
-    [started, in_flight, acknowledged, asking, undecided]
+    let resumed = |state: &Snapshot| {
+        let flow = Flow::resume(Arc::clone(config), state.as_bytes(), now);
+        flow.expect("it is its own").snapshot()
+    };
+    let (again, next) = (resumed(&started), resumed(&undecided));
+    [started, in_flight, acknowledged, asking, undecided, again, next]
 }
 
 #[cfg(test)]
@@ -224,12 +240,8 @@ mod tests {
         *held = Some((snapshot.revision(), snapshot.as_bytes().to_vec()));
     }
 
-    fn is_newer(held: &Option<(u64, Vec<u8>)>, snapshot: &Snapshot) -> bool {
-        held.as_ref().is_none_or(|(revision, _)| *revision < snapshot.revision())
-    }
-
     fn right(held: &mut Option<(u64, Vec<u8>)>, snapshot: &Snapshot) -> io::Result<()> {
-        if !is_newer(held, snapshot) {
+        if !snapshot.replaces(held.as_ref().map(|(revision, _)| *revision)) {
             return Err(Superseded.into());
         }
         keep(held, snapshot);
@@ -240,6 +252,13 @@ mod tests {
     fn the_store_check_accepts_the_newest_state_and_explains_each_failure() {
         assert_eq!(verdict(right), Ok(()));
         let careless: Rule = |held, snapshot| {
+            keep(held, snapshot);
+            Ok(())
+        };
+        let trusting: Rule = |held, snapshot| {
+            if held.as_ref().is_some_and(|(revision, _)| *revision >= snapshot.revision()) {
+                return Err(Superseded.into());
+            }
             keep(held, snapshot);
             Ok(())
         };
@@ -274,6 +293,7 @@ mod tests {
         for (rule, fault) in [
             (curt, StoreFault::NotSuperseded),
             (careless, StoreFault::TookOlder),
+            (trusting, StoreFault::TookOlder),
             (silent, StoreFault::TookOlder),
             (angry, StoreFault::Changed),
             (deaf, StoreFault::RefusedNewer),

@@ -30,8 +30,7 @@ impl Save {
         Self { snapshot, limit, is_needed, ticket }
     }
 
-    /// Returns the snapshot to write. It may only replace a state with a lower
-    /// [revision](Snapshot::revision).
+    /// Returns the snapshot to write, if it [replaces](Snapshot::replaces) the stored one.
     #[must_use]
     pub const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
@@ -63,8 +62,8 @@ impl Save {
         Input { ticket: self.ticket, answer: Answer::Saved(SaveOutcome::Failed) }
     }
 
-    /// Answers that the store already has a state of this flow with the same or a higher
-    /// [revision](Snapshot::revision): another process has resumed the flow and continues it.
+    /// Answers that the store has a state of this flow that the snapshot does not
+    /// [replace](Snapshot::replaces): another process has resumed the flow and continues it.
     ///
     /// The flow makes no further request, requests no further save and ends with
     /// [`Failure::Superseded`](crate::Failure::Superseded). A request that has begun is waited for,

@@ -32,7 +32,7 @@ use crate::{
     request::SavedRequest,
     saved::{SavedAcknowledgement, SavedAnswer, SavedCause, SavedFailure, SavedTokens},
     secret::{AuthReqId, NotificationToken},
-    snapshot::{ResumeError, Snapshot},
+    snapshot::{Origin, ResumeError, Snapshot},
     time::Timestamp,
     wire::{metadata::DeliveryMode, notify::Delivery},
 };
@@ -478,6 +478,8 @@ impl Flow {
         Snapshot::new(
             serde_json::to_vec(&saved).unwrap_or_default(),
             self.revision,
+            self.saving.as_ref().map(|saving| saving.origin).unwrap_or_default(),
+            self.must_be_saved(),
             self.holds_tokens(),
         )
     }
@@ -532,17 +534,19 @@ impl Flow {
             // An early notification may name the request that a crash left without acknowledgement.
             phase = notifications.collect(phase, &context);
         }
+        let first = resumed_revision(saved.revision, clock.moment());
+        let origin = Origin { resumed: saved.revision, first };
         Ok(Self {
             questions: Questions {
                 serial: saved.serial,
                 counter: saved.counter.saturating_add(COUNTER_JUMP),
             },
             is_resumed: true,
-            revision: resumed_revision(saved.revision, clock.moment()),
+            revision: first,
             set_back: set_back.map_or(0, |by| u32::try_from(by.as_millis()).unwrap_or(u32::MAX)),
             received: Received::restored(saved.acknowledged, saved.dpop_nonce),
             notifications,
-            saving: Some(Box::new(StoreState::resumed(&phase))),
+            saving: Some(Box::new(StoreState::resumed(&phase, origin))),
             phase: Some(phase),
             clock,
             config,

@@ -3,11 +3,13 @@
 use alloc::boxed::Box;
 
 use super::{phase::Phase, questions::Open, settled::Settled};
-use crate::{ask::Output, bounds, elapsed::Moment, error::Failure};
+use crate::{ask::Output, bounds, elapsed::Moment, error::Failure, snapshot::Origin};
 
 /// The state of the store.
 #[derive(Default)]
 pub(super) struct StoreState {
+    /// Where the revisions of this process begin.
+    pub(super) origin: Origin,
     /// The revision that was saved.
     pub(super) kept: Option<u64>,
     /// Whether the last save failed or was abandoned, so that its write may or may not take effect.
@@ -31,10 +33,10 @@ pub(super) struct StoreState {
 
 impl StoreState {
     /// The state for a resumed flow, which is durable, because it was saved and relies on it.
-    pub(super) fn resumed(phase: &Phase) -> Self {
+    pub(super) fn resumed(phase: &Phase, origin: Origin) -> Self {
         // The end of a process that had to give way must not replace the state of the other one.
         let is_superseded = matches!(phase, Phase::Settled(Settled::Failed(Failure::Superseded)));
-        Self { is_superseded, is_over: is_superseded, ..Self::default() }
+        Self { origin, is_superseded, is_over: is_superseded, ..Self::default() }
     }
 
     /// Whether this revision still has to be saved.
