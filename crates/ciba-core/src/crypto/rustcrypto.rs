@@ -29,8 +29,8 @@ use crate::{
 /// AES for decryption, and with the feature `rustcrypto-rsa` also RS*, PS* and RSA-OAEP. ECDSA
 /// signatures are deterministic ([RFC 6979]).
 ///
-/// Services that sign with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which is four times
-/// as fast at it and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
+/// Services that sign or decrypt with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which
+/// signs four times as fast and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
 ///
 /// [RUSTSEC-2023-0071]: https://rustsec.org/advisories/RUSTSEC-2023-0071
 /// [RFC 6979]: https://www.rfc-editor.org/rfc/rfc6979
