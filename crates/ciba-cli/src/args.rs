@@ -224,6 +224,15 @@ pub(crate) struct Client {
     #[serde(with = "by_name")]
     pub(crate) profile: Option<Profile>,
 
+    /// Bind the tokens to this private key with DPoP (RFC 9449): a JWK, or PEM in PKCS#8, PKCS#1 or
+    /// SEC1. It need not be registered, and `ciba key new` makes one; keep it for as long as the
+    /// tokens are used.
+    #[arg(long, value_name = "FILE", help_heading = "Client")]
+    pub(crate) dpop: Option<PathBuf>,
+    /// Registered for DPoP-bound access tokens; can only be set by a file.
+    #[arg(skip)]
+    pub(crate) dpop_bound: bool,
+
     /// Registered for certificate-bound access tokens; can only be set by a file.
     #[arg(skip)]
     pub(crate) certificate_bound: bool,

@@ -34,6 +34,7 @@ use crate::{
     args::{Client, Exceptions, Provider},
     backend::backend,
     exit::Stop,
+    files::private_key,
     finding,
     listen::Endpoint,
     proxies::Proxies,
@@ -125,7 +126,15 @@ impl Prepared {
             matches!(profile, Profile::FapiCiba(edition) if edition.requires_signed_requests());
         let signs_by_profile = demands && requests.is_none() && key.is_some();
         let requests = requests.or_else(|| key.clone().filter(|_| signs_by_profile));
-        let keys = KeyRing { assertions: key, requests };
+        let dpop = options.dpop.as_deref();
+        let dpop = dpop.map(|path| private_key(path, "--dpop", None)).transpose()?;
+        if options.dpop_bound && dpop.is_none() {
+            return Err(Stop::usage(
+                "--dpop FILE is missing: the client is registered for tokens that are bound to a key",
+            ));
+        }
+        let binds_to_key = dpop.is_some();
+        let keys = KeyRing { assertions: key, requests, dpop };
         Ok(Self {
             issuer: issuer(options)?,
             provider: options.provider.unwrap_or_default(),
@@ -136,7 +145,7 @@ impl Prepared {
             notifications: Endpoint::of(&options.notifications, loopback)?,
             // A certificate that does not authenticate the client can only be there to bind tokens.
             certificate_bound: options.certificate_bound
-                || is_certified && (!by_certificate || profile != Profile::Plain),
+                || is_certified && !binds_to_key && (!by_certificate || profile != Profile::Plain),
             profile,
             backchannel_endpoint: endpoint(
                 "--backchannel-endpoint",
@@ -372,6 +381,9 @@ impl Prepared {
         }
         if let (Some(key), false) = (&self.keys.requests, self.signs_by_profile) {
             builder = builder.signed_requests(key.algorithm(), Some(key.key_id().into()));
+        }
+        if let Some(key) = &self.keys.dpop {
+            builder = builder.dpop(key.algorithm(), key.public_jwk());
         }
         if self.certificate_bound {
             builder = builder.certificate_bound_tokens();

@@ -46,6 +46,8 @@ fn option(finding: &ConfigError) -> Option<&'static str> {
             ConfigError::NotListed { .. } => "--ignore-metadata certificate-bound-tokens",
             _ => "--cert and --cert-key",
         },
+        "dpop_key" | "dpop_signing_alg" => "--dpop",
+        "dpop_signing_alg_values_supported" => "--dpop, or --ignore-metadata dpop-algorithm",
         "backchannel_audience" => "--audience, or --backchannel-endpoint",
         "token_audience" => "--token-audience, or --token-endpoint",
         "client_id" => "--client-id, or --basic",

@@ -2,17 +2,19 @@
 
 use ciba_core::{Entropy, KeyOperation, SoftwareKey, machine::KeyPurpose};
 
-/// One key file; it may be registered for one algorithm of assertions and another of signed
+/// The private keys of a client. The key file of the client may be registered for one algorithm of assertions and another of signed
 /// requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeyRing {
     pub(crate) assertions: Option<SoftwareKey>,
     pub(crate) requests: Option<SoftwareKey>,
+    /// The key to which the tokens are bound.
+    pub(crate) dpop: Option<SoftwareKey>,
 }
 
 impl From<SoftwareKey> for KeyRing {
     fn from(key: SoftwareKey) -> Self {
-        Self { assertions: Some(key), requests: None }
+        Self { assertions: Some(key), requests: None, dpop: None }
     }
 }
 
@@ -21,6 +23,7 @@ impl KeyRing {
         let key = match purpose {
             KeyPurpose::ClientAssertion => self.assertions.as_ref(),
             KeyPurpose::RequestObject => self.requests.as_ref(),
+            KeyPurpose::DpopProof => self.dpop.as_ref(),
             _ => None,
         };
         key.ok_or("there is no key for this")

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Folder, ciba, command, signal};
+use support::{Ended, Folder, ciba, command, ended, signal};
 
 const SECRET: &str = "a secret of thirty-two bytes and more";
 
@@ -210,7 +210,6 @@ fn a_registration_with_a_probable_mistake_is_refused_with_a_suggestion() {
         (with("subject_type", json!("pairwise")), "public subject identifiers only"),
         (with("id_token_encrypted_response_alg", json!("RSA-OAEP")), "encrypts nothing"),
         (with("jwks_uri", json!("https://app.example/jwks")), "fetches no keys"),
-        (with("dpop_bound_access_tokens", json!(true)), "DPoP"),
         (with("backchannel_user_code_parameter", json!("true")), "true or false"),
         (with("client_secret", json!("thirty-one bytes are not enough")), "RFC 7518 3.2"),
         (with("client_secret", json!(7)), "is a number and has to be a string"),
@@ -322,4 +321,37 @@ fn curl_breaks_no_rule() {
     assert!(op.folder.path("clients.json").exists());
     let (code, report, said) = op.end();
     assert_eq!((code, &report["findings"]), (0, &json!([])), "{said}");
+}
+
+/// The provider verifies every proof, and the judge finds nothing.
+/// REQ-POP-06
+#[test]
+fn tokens_are_bound_to_the_key_of_the_option_dpop() {
+    let mut bound = client("bound", "client_secret_post");
+    bound["dpop_bound_access_tokens"] = true.into();
+    let op = Judged::start(&json!([bound]), &[]);
+    let secret = op.folder.write("secret", SECRET);
+    let key = op.folder.text("dpop.jwk");
+    ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);
+    let ask = |more: &[&str]| -> Ended {
+        let mut asking = command();
+        asking.args(["authenticate", "--issuer", &op.issuer, "--allow-http-loopback"]);
+        asking.args(["--client-auth", "client_secret_post", "--client-secret-file", &secret]);
+        asking.args(["--login-hint", "approve-after:0", "--output", "json"]).args(more);
+        ended(asking.spawn().unwrap())
+    };
+    let by_id = ["--client-id", "bound"];
+    for transport in ["reqwest", "ureq"] {
+        ask(&[&by_id[..], &["--dpop", &key, "--transport", transport]].concat()).expect_code(0);
+    }
+    let (_, _, report) = op.get("/report");
+    assert_eq!((&report["clean"], &report["redeemed"]), (&json!(true), &json!(2)), "{report}");
+    // Without the option, the provider refuses the token request.
+    let refused = ask(&by_id).expect_code(12);
+    assert!(refused.stdout.contains("invalid_dpop_proof"), "{refused:?}");
+    // A registration that requires it is not ignored.
+    let registered = json!({ "client_id": "bound", "dpop_bound_access_tokens": true });
+    let file = op.folder.write("client.json", &registered.to_string());
+    let missing = ask(&["--client", &file]).expect_code(2);
+    assert!(missing.stderr.contains("--dpop FILE is missing"), "{missing:?}");
 }

@@ -125,6 +125,7 @@ fn client(members: &Members) -> Result<Client, String> {
     client.request_signing_alg = algorithm("backchannel_authentication_request_signing_alg")?;
     client.user_code = members.flag("backchannel_user_code_parameter")?;
     client.certificate_bound = members.flag("tls_client_certificate_bound_access_tokens")?;
+    client.dpop_bound = members.flag("dpop_bound_access_tokens")?;
     let endpoint = members.text("backchannel_client_notification_endpoint")?;
     client.notification_endpoint = endpoint.map(str::to_owned);
     if let Some(mode) = members.text("backchannel_token_delivery_mode")? {

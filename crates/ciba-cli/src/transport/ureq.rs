@@ -17,7 +17,7 @@ use super::{
     library::{Drive, Driven, Halted, HttpLibrary},
     setup::{Files, no_tls, show, unusable_ca},
 };
-use crate::{exit::Stop, proxies::Proxies, time::now, watcher::Watcher};
+use crate::{exit::Stop, proxies::Proxies, signer::KeyRing, time::now, watcher::Watcher};
 
 pub(super) struct Ureq {
     http: HttpClient,
@@ -65,7 +65,10 @@ impl HttpLibrary for Ureq {
 
     async fn drive(&self, drive: Drive) -> Result<Driven, Halted> {
         let Drive { config, keys, flow, mut watcher, is_notified } = drive;
-        let mut driver = Driver::builder(config, self.http.clone()).signer(Arc::new(keys));
+        // The key ring has the key for each purpose.
+        let keys: Arc<KeyRing> = Arc::new(keys);
+        let mut driver =
+            Driver::builder(config, self.http.clone()).signer(keys.clone()).dpop_key(keys);
         if is_notified {
             driver = driver.inbox(&self.inbox);
         }

@@ -132,7 +132,7 @@ pub(super) fn unknown<'a>(
 }
 
 /// The members that are read.
-const READ: [&str; 13] = [
+const READ: [&str; 14] = [
     "client_id",
     "client_secret",
     "token_endpoint_auth_method",
@@ -146,6 +146,7 @@ const READ: [&str; 13] = [
     "backchannel_user_code_parameter",
     "tls_client_auth_subject_dn",
     "tls_client_certificate_bound_access_tokens",
+    "dpop_bound_access_tokens",
 ];
 /// The members that `ciba op` adds to the metadata in client.json.
 const OWN: [&str; 9] = [
@@ -161,7 +162,7 @@ const OWN: [&str; 9] = [
 ];
 
 /// Unsupported members, the values that request nothing special, and the reason.
-const NOT_OFFERED: [(&str, &[&str], &str); 24] = [
+const NOT_OFFERED: [(&str, &[&str], &str); 23] = [
     ("subject_type", &["public"], "this provider has public subject identifiers only"),
     ("sector_identifier_uri", &[], "this provider has public subject identifiers only"),
     ("jwks_uri", &[], "this provider fetches no keys: write them into jwks"),
@@ -180,7 +181,6 @@ const NOT_OFFERED: [(&str, &[&str], &str); 24] = [
         &[],
         "signed authentication requests are not encrypted (CIBA 7.1.1)",
     ),
-    ("dpop_bound_access_tokens", &["false"], "this provider does not know DPoP"),
     ("require_auth_time", &["false"], "ID Tokens have no auth_time here"),
     ("default_max_age", &[], "ID Tokens have no auth_time here"),
     ("default_acr_values", &[], "acr_values is read from each request only"),
