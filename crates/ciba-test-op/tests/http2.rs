@@ -163,6 +163,14 @@ fn a_kept_connection_can_be_ended_in_each_scripted_way() {
                     assert!(client.poll(&id).await.is_err());
                     assert!(polls(&server)[1].unserved);
                 }
+                // The request may have been processed, and the connection is over.
+                Closing::GoAway => {
+                    let refused = client.poll(&id).await.map(|answer| answer.status).unwrap_err();
+                    assert_ne!(refused.reason(), Some(Reason::REFUSED_STREAM));
+                    assert!(polls(&server)[1].unserved);
+                    assert!(client.poll(&id).await.is_err());
+                    assert_eq!(polls(&server).len(), 2);
+                }
                 // The connection survives.
                 _ => {
                     let refused = client.poll(&id).await.map(|answer| answer.status).unwrap_err();

@@ -214,7 +214,7 @@ impl Sim {
     /// # Panics
     ///
     /// Panics if a snapshot does not survive a round trip.
-    pub(super) fn keep(&mut self, save: Save) -> bool {
+    pub fn keep(&mut self, save: Save) -> bool {
         self.store.saves += 1;
         let snapshot = save.snapshot().as_bytes().to_vec();
         assert!(snapshot.len() < LARGEST_SNAPSHOT, "{} bytes", snapshot.len());
