@@ -20,7 +20,7 @@ use super::{
     BadSignature, Decrypter, DecryptionKey, Digest, Hash, KeyImporter, KeyRejected, OwnedPublicKey,
     PrivateKey, PublicKey, SigningFailed, SigningKey, VerificationKey, Verifier,
     aws_lc_rs_decrypt::Aes,
-    rules::{check_rsa, coordinates, ed25519_point},
+    rules::{check_rsa, coordinates, ed25519_point, rsa_private},
 };
 use crate::{
     crypto::entropy::Entropy,
@@ -119,18 +119,7 @@ impl KeyImporter for AwsLcRs {
             return Ok(Arc::new(EcPrivate { pair, curve: ecdsa.curve, algorithm }));
         }
         if rsa_encoding(algorithm).is_some() {
-            let document = match key {
-                PrivateKey::Pkcs8(document) => {
-                    der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
-                }
-                PrivateKey::Pkcs1(document) => document,
-                PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) | PrivateKey::X25519(_) => {
-                    return Err(KeyRejected::WrongKind);
-                }
-            };
-            // The rules are applied to the public numbers before the backend sees the document.
-            let [n, e, ..] = der::read_rsa_private_key(document).ok_or(KeyRejected::WrongKind)?;
-            check_rsa(n, e)?;
+            let (document, _) = rsa_private(key)?;
             let pair = RsaKeyPair::from_der(document).map_err(|_| KeyRejected::Malformed)?;
             return Ok(Arc::new(RsaPrivate { pair, algorithm }));
         }

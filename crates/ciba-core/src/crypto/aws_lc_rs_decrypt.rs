@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Decrypter, DecryptionFailed, DecryptionKey, KeyRejected, OwnedPublicKey, PrivateKey, PublicKey,
-    rules::{check_rsa, coordinates},
+    rules::{coordinates, rsa_private},
 };
 use crate::{
     crypto::entropy::Entropy,
@@ -47,19 +47,7 @@ fn rsa(
     algorithm: KeyManagement,
     padding: &'static OaepAlgorithm,
 ) -> Result<Arc<dyn DecryptionKey>, KeyRejected> {
-    let document = match key {
-        PrivateKey::Pkcs8(document) => {
-            der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
-        }
-        PrivateKey::Pkcs1(document) => document,
-        PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) | PrivateKey::X25519(_) => {
-            return Err(KeyRejected::WrongKind);
-        }
-    };
-    // The rules are applied to the public numbers before the backend sees the document.
-    let [n, e, ..] = der::read_rsa_private_key(document).ok_or(KeyRejected::WrongKind)?;
-    check_rsa(n, e)?;
-    let public = OwnedPublicKey::Rsa { n: n.to_vec(), e: e.to_vec() };
+    let (document, public) = rsa_private(key)?;
     let key = PrivateDecryptingKey::from_pkcs8(&der::rsa_pkcs8(document))
         .and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(Into::into))
         .map_err(|_| KeyRejected::Malformed)?;

@@ -3,8 +3,34 @@
 #[cfg(feature = "rustcrypto")]
 use alloc::vec::Vec;
 
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+use super::PrivateKey;
 use super::{KeyRejected, OwnedPublicKey};
 use crate::jose::Curve;
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+use crate::jose::der;
+
+/// Returns the PKCS#1 document of a private RSA key.
+#[cfg(any(feature = "rustcrypto-rsa", feature = "aws-lc-rs"))]
+pub(super) fn rsa_document(key: PrivateKey<'_>) -> Result<&[u8], KeyRejected> {
+    match key {
+        PrivateKey::Pkcs8(document) => der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind),
+        PrivateKey::Pkcs1(document) => Ok(document),
+        PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) | PrivateKey::X25519(_) => {
+            Err(KeyRejected::WrongKind)
+        }
+    }
+}
+
+/// Returns the PKCS#1 document of a private RSA key that may be used, and its public key.
+#[cfg(feature = "aws-lc-rs")]
+pub(super) fn rsa_private(key: PrivateKey<'_>) -> Result<(&[u8], OwnedPublicKey), KeyRejected> {
+    let document = rsa_document(key)?;
+    // The rules are applied to the public numbers before the backend sees the document.
+    let [n, e, ..] = der::read_rsa_private_key(document).ok_or(KeyRejected::WrongKind)?;
+    check_rsa(n, e)?;
+    Ok((document, OwnedPublicKey::Rsa { n: n.to_vec(), e: e.to_vec() }))
+}
 
 /// Checks whether an RSA key may be used.
 // REQ-JWKS-13

@@ -20,11 +20,12 @@ use zeroize::Zeroize as _;
 
 use super::{
     BadSignature, DecryptionFailed, DecryptionKey, KeyRejected, OwnedPublicKey, PrivateKey,
-    PublicKey, SigningFailed, SigningKey, VerificationKey, rules::check_rsa,
+    PublicKey, SigningFailed, SigningKey, VerificationKey,
+    rules::{check_rsa, rsa_document},
 };
 use crate::{
     crypto::entropy::Entropy,
-    jose::{JwsAlgorithm, KeyManagement, der},
+    jose::{JwsAlgorithm, KeyManagement},
     secret::{Body, SecretBytes},
 };
 
@@ -87,16 +88,7 @@ pub(super) fn import_decryption(
 }
 
 fn read(key: PrivateKey<'_>) -> Result<RsaPrivate, KeyRejected> {
-    let document = match key {
-        PrivateKey::Pkcs8(document) => {
-            der::read_rsa_pkcs8(document).ok_or(KeyRejected::WrongKind)?
-        }
-        PrivateKey::Pkcs1(document) => document,
-        PrivateKey::Ec { .. } | PrivateKey::Ed25519(_) | PrivateKey::X25519(_) => {
-            return Err(KeyRejected::WrongKind);
-        }
-    };
-    let key = RsaPrivate::from_pkcs1_der(document).map_err(|_| KeyRejected::Malformed)?;
+    let key = RsaPrivate::from_pkcs1_der(rsa_document(key)?).map_err(|_| KeyRejected::Malformed)?;
     // Decoding does not check that the numbers belong together.
     key.validate().map_err(|_| KeyRejected::Malformed)?;
     check_rsa(&key.n_bytes(), &key.e_bytes())?;

@@ -295,6 +295,17 @@ pub(super) fn transmit(
     for (name, value) in headers {
         request.headers.push(name.as_str(), value.as_str());
     }
+    let (progress, transmit) = hand_out(poll, target, request, ready.stale);
+    (progress, Effect::Do { output: Output::Transmit(transmit), save: true })
+}
+
+/// Hands a complete request to the caller.
+pub(super) fn hand_out(
+    poll: &mut Poll<'_>,
+    target: &Target<'_>,
+    request: Request,
+    stale: Moment,
+) -> (RequestProgress, Transmit) {
     let sent = poll.context.moment;
     let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
     let transmit = Transmit::new(
@@ -306,9 +317,6 @@ pub(super) fn transmit(
         ticket,
     )
     .presenting_certificate(poll.context.config.presents_certificate(target.endpoint));
-    (
-        // Not begun yet: if the caller drops the output now, nothing was sent.
-        RequestProgress::InFlight { open, sent, stale: ready.stale, is_begun: false },
-        Effect::Do { output: Output::Transmit(transmit), save: true },
-    )
+    // Not begun yet: if the caller drops the output now, nothing was sent.
+    (RequestProgress::InFlight { open, sent, stale, is_begun: false }, transmit)
 }

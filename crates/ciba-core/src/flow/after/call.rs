@@ -19,8 +19,8 @@ use crate::{
     flow::{
         context::{Context, Poll},
         effect::Effect,
-        exchange::{Draft, RequestProgress, Target},
-        questions::{Open, Questions, lost_at},
+        exchange::{Draft, RequestProgress, Target, hand_out},
+        questions::{Open, Questions},
     },
     jose::KeySet,
     time::Timestamp,
@@ -471,23 +471,9 @@ pub(super) fn sendable(token: &str) -> Result<(), NotPossible> {
 
 /// Makes the transmission of a request that carries an access token and no client authentication.
 pub(super) fn send(poll: &mut Poll<'_>, target: &Target<'_>, mut request: Request) -> NextStep {
-    let config = poll.context.config;
-    for (name, value) in config.headers.iter() {
+    for (name, value) in poll.context.config.headers.iter() {
         request.headers.push(name, value);
     }
-    let sent = poll.context.moment;
-    let (ticket, open) = poll.questions.ask(lost_at(sent, target.timeout).min(target.latest));
-    let transmit = Transmit::new(
-        request,
-        target.endpoint,
-        target.attempt,
-        target.timeout,
-        target.max_response,
-        ticket,
-    )
-    .presenting_certificate(config.presents_certificate(target.endpoint));
-    (
-        RequestProgress::InFlight { open, sent, stale: Moment::NEVER, is_begun: false },
-        Effect::Do { output: Output::Transmit(transmit), save: false },
-    )
+    let (progress, transmit) = hand_out(poll, target, request, Moment::NEVER);
+    (progress, Effect::Do { output: Output::Transmit(transmit), save: false })
 }
