@@ -152,6 +152,9 @@ pub(crate) struct Client {
     /// The URL of the provider's public keys; takes precedence over the metadata.
     #[arg(long, value_name = "URL", help_heading = "Provider")]
     pub(crate) jwks_uri: Option<String>,
+    /// The UserInfo endpoint, for --userinfo; takes precedence over the metadata.
+    #[arg(long, value_name = "URL", help_heading = "Provider")]
+    pub(crate) userinfo_endpoint: Option<String>,
     /// Trust the certificate authorities of this PEM file instead of the platform's.
     #[arg(long, value_name = "FILE", help_heading = "Provider")]
     #[serde(serialize_with = "absolute")]
@@ -205,6 +208,11 @@ pub(crate) struct Client {
     #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
     #[serde(with = "by_name")]
     pub(crate) id_token_alg: Option<JwsAlgorithm>,
+    /// The registered signature algorithm of the answers of the UserInfo endpoint [default: not
+    /// signed].
+    #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
+    #[serde(with = "by_name")]
+    pub(crate) userinfo_alg: Option<JwsAlgorithm>,
     /// Sign authentication requests with --key and this algorithm [default: not signed].
     #[arg(long, value_name = "ALG", value_parser = choices::any::<JwsAlgorithm>(), help_heading = "Client")]
     #[serde(with = "by_name")]
@@ -316,6 +324,10 @@ pub(crate) struct Run {
     /// Show the tokens in the result.
     #[arg(long, help_heading = "Running")]
     pub(crate) show_tokens: bool,
+    /// Then fetch the person's claims from the UserInfo endpoint with the access token. They are
+    /// shown only if they are about the person of the ID Token (otherwise exit 20).
+    #[arg(long, help_heading = "Running")]
+    pub(crate) userinfo: bool,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -58,9 +58,11 @@ pub(crate) struct Prepared {
     backchannel_endpoint: Option<Url>,
     token_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
+    userinfo_endpoint: Option<Url>,
     audience: Option<Audience>,
     token_audience: Option<Audience>,
     id_token_algorithm: Option<JwsAlgorithm>,
+    userinfo_algorithm: Option<JwsAlgorithm>,
     /// Requests are signed because the profile requires it.
     signs_by_profile: bool,
     exceptions: Exceptions,
@@ -153,6 +155,7 @@ impl Prepared {
             )?,
             token_endpoint: endpoint("--token-endpoint", &options.token_endpoint)?,
             jwks_uri: endpoint("--jwks-uri", &options.jwks_uri)?,
+            userinfo_endpoint: endpoint("--userinfo-endpoint", &options.userinfo_endpoint)?,
             token_audience: options
                 .token_audience
                 .as_deref()
@@ -160,6 +163,7 @@ impl Prepared {
                 .or_else(|| audience.clone()),
             audience,
             id_token_algorithm: options.id_token_alg,
+            userinfo_algorithm: options.userinfo_alg,
             signs_by_profile,
             headers: headers(&options.exceptions.header)?,
             exceptions: options.exceptions.clone(),
@@ -375,6 +379,12 @@ impl Prepared {
         }
         if let Some(url) = &self.jwks_uri {
             builder = builder.jwks_uri(url.clone());
+        }
+        if let Some(url) = &self.userinfo_endpoint {
+            builder = builder.userinfo_endpoint(url.clone());
+        }
+        if let Some(algorithm) = self.userinfo_algorithm {
+            builder = builder.userinfo_algorithm(algorithm);
         }
         if let Some(endpoint) = &self.notifications {
             builder = builder.notification_endpoint(endpoint.url.clone());

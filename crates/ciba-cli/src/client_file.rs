@@ -93,6 +93,7 @@ impl<'a> File<'a> {
             alg: self.named("token_endpoint_auth_signing_alg", JwsAlgorithm::from_name)?,
             client_secret_file: self.file("client_secret_file")?,
             id_token_alg: self.named("id_token_signed_response_alg", JwsAlgorithm::from_name)?,
+            userinfo_alg: self.named("userinfo_signed_response_alg", JwsAlgorithm::from_name)?,
             signed_request: self
                 .named("backchannel_authentication_request_signing_alg", JwsAlgorithm::from_name)?,
             cert: self.file("cert_file")?,

@@ -78,7 +78,7 @@ pub(crate) async fn run(options: Demo) -> Result<u8, Stop> {
     let begun = begun.and_then(|config| start(&config, request).map(|flow| (config, flow)));
     // Every authentication that was announced has a last line.
     let (config, flow) = begun.inspect_err(|_| attempt.reporter().left(None))?;
-    let tools = Tools { http, keys: key.into(), serving: None };
+    let tools = Tools { http, keys: key.into(), serving: None, userinfo: false };
     let code = attempt.drive(tools, config, flow).await?;
 
     let judged = server.provider().report();

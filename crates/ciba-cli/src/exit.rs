@@ -8,7 +8,9 @@ use ciba_core::{
     fault::Untrusted,
     http::Endpoint,
     text::plain,
+    tokens::CallFailure,
 };
+use ciba_std::CallError;
 
 use crate::advice::{self, Known};
 
@@ -42,6 +44,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const TIMEOUT: u8 = 17;
 /// The exit code of `ciba op --judge` if a client made a mistake.
 pub(crate) const MISTAKES: u8 = 18;
+/// The exit code of a call with the tokens that failed after the person was authenticated.
+pub(crate) const CALL: u8 = 20;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// One row of the table of failures: its name, exit code and meaning.
@@ -80,6 +84,10 @@ pub(crate) fn exit_codes() -> String {
         let _ = writeln!(text, "   {code:2}  {name}: {meaning}");
     }
     let _ = writeln!(text, "   {MISTAKES}  a client of `ciba op --judge` made a mistake");
+    let _ = writeln!(
+        text,
+        "   {CALL}  the person was authenticated, but the claims of --userinfo were not obtained"
+    );
     text.push_str("  130  interrupted (with --state the flow is kept for `ciba resume`)");
     text
 }
@@ -87,7 +95,7 @@ pub(crate) fn exit_codes() -> String {
 /// The exit codes and the names of the checks, for the help of the commands that run a flow.
 pub(crate) fn failures_and_checks() -> String {
     let mut text = exit_codes();
-    text.push_str("\n\nWith --output json the last line is `authenticated` or `failed`; `failed` names its `failure` as above, and for\n`untrusted` the `check`:\n");
+    text.push_str("\n\nWith --output json the last line is `authenticated` or `failed`, with --userinfo after `authenticated` also\n`userinfo` or `userinfo_failed`; `failed` names its `failure` as above, and for\n`untrusted` the `check`:\n");
     for check in Untrusted::ALL {
         let _ = writeln!(text, "  {:22} {check}", check.name());
     }
@@ -142,6 +150,28 @@ pub(crate) fn sentence(failure: &Failure, known: &Known) -> String {
     }
     if let Some(advice) = advice::on(failure, known) {
         let _ = write!(text, "; {advice}");
+    }
+    plain(&text)
+}
+
+/// One sentence about a call with the tokens that failed, after the person was authenticated.
+pub(crate) fn call_sentence(error: &CallError, known: &Known) -> String {
+    let mut text =
+        "the person was authenticated, but the claims of the UserInfo endpoint were not obtained: "
+            .to_owned();
+    let failure = match error {
+        CallError::Failed(failure) => failure,
+        CallError::NotPossible(error) => return plain(&format!("{text}{error}")),
+        other => return plain(&format!("{text}{other}")),
+    };
+    match failure {
+        CallFailure::Abandoned => text.push_str(known.given_up.unwrap_or("stopped")),
+        failure => {
+            let _ = write!(text, "{failure}");
+        }
+    }
+    if let Some(description) = failure.answer().and_then(ServerAnswer::description) {
+        let _ = write!(text, " ({description})");
     }
     plain(&text)
 }

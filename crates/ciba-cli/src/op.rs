@@ -87,6 +87,7 @@ fn start(options: &Op, clients: Vec<Client>, tls: bool) -> Result<RunningServer,
             (_, FAPI_CIBA) => ProviderConfig::fapi_ciba(issuer),
             (_, _) => ProviderConfig::generic(issuer),
         };
+        let base = base.dpop_nonces(options.dpop_nonces);
         let config = clients.into_iter().fold(base.clone(), ProviderConfig::client);
         Provider::new(config).unwrap_or_else(|error| {
             wrong = Some(error.to_string());

@@ -13,8 +13,9 @@ use std::{io, path::Path};
 
 use ciba_core::{
     Acknowledgement, Authentication, ClientConfig, DeliveryMode, Event, Failure, Timestamp,
-    http::Endpoint,
+    http::Endpoint, tokens::UserInfo,
 };
+use ciba_std::CallError;
 
 use self::{json::Json, terminal::Terminal, text::Text, voice::Voice};
 pub(crate) use self::{json::line, json_text::escaped, story::Story, voice::Started};
@@ -156,6 +157,20 @@ impl Reporter {
         self.terminal.status("");
         self.terminal.clear();
         self.voice.authenticated(&mut self.terminal, authentication, config)
+    }
+
+    /// The UserInfo endpoint returned these claims. An error if standard output cannot be written.
+    pub(crate) fn userinfo(&mut self, user_info: &UserInfo) -> io::Result<()> {
+        self.terminal.status("");
+        self.terminal.clear();
+        self.voice.userinfo(&mut self.terminal, user_info)
+    }
+
+    /// The person was authenticated, but there are no claims of the UserInfo endpoint.
+    pub(crate) fn userinfo_failed(&mut self, error: &CallError) {
+        self.voice.userinfo_failed(&mut self.terminal, error);
+        let sentence = exit::call_sentence(error, &self.known);
+        self.stopped(&sentence);
     }
 
     /// The flow ended without an authentication.

@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ciba_core::{ClientConfig, Discovery, Failure, Flow, ProviderMetadata, machine::ResumeError};
+use ciba_core::{
+    ClientConfig, Discovery, Failure, Flow, ProviderMetadata,
+    http::Endpoint,
+    machine::ResumeError,
+    tokens::{CallFailure, UserInfoRequest},
+};
+use ciba_std::CallError;
 use tokio::time::Instant;
 
 use crate::{
@@ -13,7 +19,7 @@ use crate::{
     output::{Reporter, Started},
     signals::Signals,
     signer::KeyRing,
-    start::start,
+    start::{rehearse_userinfo, start},
     state_file::{Saved, StateFile},
     time::now,
     transport::{self, Drive, Driven, Halted, HttpLibrary, Settings},
@@ -31,6 +37,11 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     let auth_request = request.build(client.provider.unwrap_or_default())?;
     let prepared = Prepared::new(&client)?.with_user_codes(request.user_code.is_some());
     prepared.rehearse(&auth_request)?;
+    if run.userinfo && request.no_openid {
+        return Err(Stop::usage(
+            "--userinfo and --no-openid exclude each other: without an ID Token, nothing says whose claims they have to be",
+        ));
+    }
     let at_hand = prepared.metadata_at_hand(&client)?;
     let http = Settings::of(&client, report.trace)?.open(client.transport.unwrap_or_default())?;
     let state = state.map(|path| StateFile::new(&path, &client)).transpose()?;
@@ -53,12 +64,16 @@ pub(crate) async fn authenticate(options: args::Authenticate) -> Result<u8, Stop
     };
     let assumption = prepared.assumption(&metadata);
     let config = prepared.configure(metadata)?;
+    if run.userinfo {
+        rehearse_userinfo(&config)?;
+    }
     let flow = start(&config, auth_request)?;
     if let Some(assumption) = assumption {
         attempt.reporter().say(&format!("ciba: warning: {assumption}"));
     }
     attempt.reporter().release();
-    attempt.drive(Tools { http, keys: prepared.keys, serving }, config, flow).await
+    let userinfo = run.userinfo;
+    attempt.drive(Tools { http, keys: prepared.keys, serving, userinfo }, config, flow).await
 }
 
 /// Opens the notification endpoint, if there is one: before anything is sent, so that no notification
@@ -94,6 +109,9 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
         Err(code) => return Ok(code),
     };
     let config = prepared.configure(metadata)?;
+    if run.userinfo {
+        rehearse_userinfo(&config)?;
+    }
     let flow = Flow::resume(Arc::clone(&config), &snapshot, now()).map_err(|error| {
         let why = match error {
             ResumeError::AnotherClient => "it belongs to another issuer or client".to_owned(),
@@ -109,7 +127,8 @@ pub(crate) async fn resume(options: args::Resume) -> Result<u8, Stop> {
     if let Some(acknowledged) = flow.acknowledgement() {
         attempt.reporter().acknowledged(acknowledged);
     }
-    attempt.drive(Tools { http, keys: prepared.keys, serving }, config, flow).await
+    let userinfo = run.userinfo;
+    attempt.drive(Tools { http, keys: prepared.keys, serving, userinfo }, config, flow).await
 }
 
 /// What a drive needs.
@@ -118,6 +137,8 @@ pub(crate) struct Tools {
     pub(crate) keys: KeyRing,
     /// The notification endpoint.
     pub(crate) serving: Option<Serving>,
+    /// Fetch the claims of the UserInfo endpoint afterwards.
+    pub(crate) userinfo: bool,
 }
 
 /// One run of the command: its watcher, its signals, and when it gives up.
@@ -166,7 +187,7 @@ impl Attempt {
         let found = match (at_hand, discovery) {
             (Some(read), _) => read.map_err(transport::failure_of),
             (None, Some(discovery)) => {
-                self.reporter().requesting(ciba_core::http::Endpoint::Discovery);
+                self.reporter().requesting(Endpoint::Discovery);
                 let fetched = http.discover(discovery);
                 match self.wait_for(fetched).await {
                     Ok(found) => found,
@@ -193,7 +214,7 @@ impl Attempt {
         flow: Flow,
     ) -> Result<u8, Stop> {
         let watcher = self.watcher.clone();
-        let Tools { http, keys, serving } = tools;
+        let Tools { http, keys, serving, userinfo } = tools;
         let mut drive = http.drive(Drive {
             config: Arc::clone(&config),
             keys,
@@ -266,7 +287,11 @@ impl Attempt {
             Ok(authentication) => {
                 let told = self.reporter().authenticated(&authentication, &config);
                 told.map_err(|error| self.untold(&error))?;
-                0
+                self.forget();
+                if userinfo {
+                    return self.userinfo(&*http, UserInfoRequest::from(&*authentication)).await;
+                }
+                return Ok(0);
             }
             Err(failure) => {
                 if let Some(kept) = watcher.kept_at().filter(|_| keeps_tokens) {
@@ -284,6 +309,37 @@ impl Attempt {
         };
         self.forget();
         Ok(code)
+    }
+
+    /// Fetches the claims about the person, who is authenticated whatever becomes of the request.
+    async fn userinfo(
+        &mut self,
+        http: &dyn HttpLibrary,
+        request: UserInfoRequest,
+    ) -> Result<u8, Stop> {
+        self.reporter().requesting(Endpoint::UserInfo);
+        let fetched = http.userinfo(request);
+        let (fetched, code) = match self.wait_for(fetched).await {
+            Ok(fetched) => (fetched, exit::CALL),
+            Err(Cut::TimedOut) => {
+                self.reporter().timed_out();
+                (Err(CallError::Failed(CallFailure::Abandoned)), exit::CALL)
+            }
+            Err(Cut::Interrupted) => {
+                self.reporter().interrupted();
+                (Err(CallError::Failed(CallFailure::Abandoned)), exit::INTERRUPTED)
+            }
+        };
+        match fetched {
+            Ok(user_info) => {
+                let told = self.reporter().userinfo(&user_info);
+                told.map(|()| 0).map_err(|error| Stop::untold(&error))
+            }
+            Err(error) => {
+                self.reporter().userinfo_failed(&error);
+                Ok(code)
+            }
+        }
     }
 
     /// Waits for something until it is there, Ctrl-C, or the end of `--timeout`.

@@ -3,7 +3,9 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, signal};
+use support::{
+    Folder, Op, Say, Signer, acknowledgement, ciba, command, ended, error, metadata, signal,
+};
 
 /// A provider whose person approves at the second question, with these claims beside the usual
 /// ones.
@@ -41,6 +43,123 @@ fn the_last_line_has_the_subject_and_verified_claims_but_no_token() {
         assert!(!run.stdout.contains("sentinel"));
         let fetched = run.lines().iter().filter(|line| line["endpoint"] == "key_set").count();
         assert_eq!(fetched, 1, "{run:?}");
+    }
+}
+
+/// A provider with a UserInfo endpoint that gives this answer to the access token.
+fn informing(answer: impl Fn() -> Say + Send + Sync + 'static) -> Op {
+    let signer = Signer::new();
+    Op::knowing_itself(move |issuer, path, _| match path {
+        "/.well-known/openid-configuration" => {
+            let mut metadata = metadata(issuer);
+            metadata["userinfo_endpoint"] = format!("{issuer}/userinfo").into();
+            Some(Say::Json(200, metadata))
+        }
+        "/bc" => Some(acknowledgement(60)),
+        "/token" => Some(signer.tokens(issuer, &json!({}))),
+        "/jwks" => Some(Say::Json(200, signer.key_set())),
+        "/userinfo" => Some(answer()),
+        _ => None,
+    })
+}
+
+/// REQ-TOK-34
+#[test]
+fn the_claims_of_the_userinfo_endpoint_follow_the_authentication() {
+    let claims = json!({"sub": "the-person-s-id", "email": "terne@example.org"});
+    for transport in ["reqwest", "ureq"] {
+        let answer = claims.clone();
+        let op = informing(move || Say::Json(200, answer.clone()));
+        let all = [&ALG[..], &["--userinfo", "--transport", transport]].concat();
+        let run = op.run(&all).expect_code(0);
+        let last = run.last();
+        assert_eq!(
+            run.events().split_off(run.events().len() - 3),
+            ["authenticated", "requesting", "userinfo"]
+        );
+        assert_eq!((&last["subject"], &last["signed"]), (&claims["sub"], &json!(false)));
+        assert_eq!(last["claims"], claims);
+        assert!(run.stderr.is_empty() && !run.stdout.contains("sentinel"), "{run:?}");
+        let seen = op.seen.lock().unwrap();
+        let asked = seen.iter().find(|seen| seen.path == "/userinfo").expect("it was asked");
+        assert!(asked.head.contains("Bearer sentinel-access"), "{}", asked.head);
+        drop(seen);
+
+        let arguments = op.arguments().into_iter().map(|word| match word.as_str() {
+            "json" => "text".to_owned(),
+            _ => word,
+        });
+        let text = ciba(arguments.chain(all.iter().map(|&word| word.to_owned()))).expect_code(0);
+        assert!(
+            text.stdout.contains(
+                "Claims of the UserInfo endpoint (not signed):\n  email  terne@example.org\n"
+            ),
+            "{text:?}"
+        );
+        assert!(text.stdout.ends_with("  sub    the-person-s-id\n"), "{text:?}");
+    }
+}
+
+/// The person is authenticated whatever the UserInfo endpoint says, and claims about anyone else
+/// are not shown.
+/// REQ-TOK-34b
+#[test]
+fn without_claims_of_the_userinfo_endpoint_the_authentication_is_told_and_the_exit_code_is_20() {
+    type Answer = fn() -> Say;
+    let table: [(Answer, Value, &str); 4] = [
+        (
+            || Say::Json(200, json!({"sub": "sentinel", "email": "sentinel"})),
+            json!({"failure": "untrusted", "check": "expected-subject", "claim": "sub"}),
+            "the answer failed the check expected-subject",
+        ),
+        (
+            || Say::Json(200, json!({"email": "sentinel"})),
+            json!({"failure": "untrusted", "check": "subject", "claim": "sub", "found": null}),
+            "the answer failed the check subject",
+        ),
+        (
+            || Say::Json(403, json!({"error": "insufficient_scope"})),
+            json!({"failure": "refused", "status": 403, "endpoint": "userinfo",
+                "error": "insufficient_scope"}),
+            "the UserInfo endpoint refused the request: insufficient_scope",
+        ),
+        (
+            || Say::Raw(200, "text/html", "<html>".into()),
+            json!({"failure": "provider_misbehaved", "cause": "media_type", "status": 200,
+                "endpoint": "userinfo"}),
+            "the UserInfo endpoint",
+        ),
+    ];
+    for (answer, members, sentence) in table {
+        let op = informing(answer);
+        let folder = Folder::new();
+        let state = folder.text("state");
+        let run = op.run(&[&ALG[..], &["--userinfo", "--state", &state]].concat()).expect_code(20);
+        let mut last = run.last();
+        let last = last.as_object_mut().expect("an object");
+        assert!(last.remove("at").is_some());
+        assert_eq!(last.remove("event"), Some(json!("userinfo_failed")));
+        assert_eq!(Value::Object(last.clone()), members, "{run:?}");
+        let said = run.sentence();
+        assert!(said.starts_with("ciba: the person was authenticated, but"), "{said}");
+        assert!(said.contains(sentence), "{said}");
+        assert!(run.events().contains(&"authenticated".to_owned()));
+        assert!(!run.stdout.contains("sentinel") && !run.stderr.contains("sentinel"), "{run:?}");
+        assert!(!folder.path("state").exists());
+    }
+}
+
+#[test]
+fn nobody_is_prompted_if_the_claims_of_userinfo_cannot_be_requested() {
+    let op = approving(json!({}));
+    for (more, needle) in [
+        (&[][..], "--userinfo cannot be used: the provider does not publish the UserInfo endpoint"),
+        (&["--no-openid"], "--userinfo and --no-openid exclude each other"),
+        (&["--userinfo-alg", "HS256", "--userinfo-endpoint", "http://127.0.0.1:1/u"], "HMAC"),
+    ] {
+        let run = op.run(&[&ALG[..], &["--userinfo"], more].concat()).expect_code(2);
+        assert!(run.sentence().contains(needle), "{run:?}");
+        assert_eq!((run.stdout.as_str(), op.count("/bc")), ("", 0));
     }
 }
 

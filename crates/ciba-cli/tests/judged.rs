@@ -329,7 +329,7 @@ fn curl_breaks_no_rule() {
 fn tokens_are_bound_to_the_key_of_the_option_dpop() {
     let mut bound = client("bound", "client_secret_post");
     bound["dpop_bound_access_tokens"] = true.into();
-    let op = Judged::start(&json!([bound]), &[]);
+    let op = Judged::start(&json!([bound]), &["--dpop-nonces", "every-answer"]);
     let secret = op.folder.write("secret", SECRET);
     let key = op.folder.text("dpop.jwk");
     ciba(["key", "new", "--alg", "ES256", "--out", &key]).expect_code(0);
@@ -342,7 +342,9 @@ fn tokens_are_bound_to_the_key_of_the_option_dpop() {
     };
     let by_id = ["--client-id", "bound"];
     for transport in ["reqwest", "ureq"] {
-        ask(&[&by_id[..], &["--dpop", &key, "--transport", transport]].concat()).expect_code(0);
+        let options = ["--dpop", &key, "--transport", transport, "--trace"];
+        let asked = ask(&[&by_id[..], &options].concat()).expect_code(0);
+        assert!(asked.stderr.contains("use_dpop_nonce"), "{asked:?}");
     }
     let (_, _, report) = op.get("/report");
     assert_eq!((&report["clean"], &report["redeemed"]), (&json!(true), &json!(2)), "{report}");

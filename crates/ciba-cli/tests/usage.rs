@@ -103,7 +103,7 @@ fn the_contract_names_every_option_failure_and_exit_code() {
 /// What later steps bring is absent, and never silently accepted.
 #[test]
 fn options_of_unsupported_features_are_unknown() {
-    for option in ["--id-token-decrypt-key", "--userinfo", "--state-key-file"] {
+    for option in ["--id-token-decrypt-key", "--state-key-file"] {
         refused(&["authenticate", option, "sentinel"], "an option that is not known here");
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     endpoint::Endpoint,
     error::{Failure, LostAnswer, UnreachableTarget},
     fault::{Cause, ExchangeProblem, Expected, Found, Rejection},
+    flow::CallFailure,
     person::Person,
     time::Timestamp,
     wire::{ErrorCode, ServerAnswer},
@@ -62,6 +63,47 @@ impl Serialize for Failure {
             www_authenticate: answer.and_then(ServerAnswer::www_authenticate),
             excerpt: answer.map(ServerAnswer::excerpt).filter(|excerpt| !excerpt.is_empty()),
             endpoint: answer.map(ServerAnswer::endpoint).or_else(|| endpoint(self)),
+        }
+        .serialize(to)
+    }
+}
+
+/// Serializes as an object with the members of a [`Failure`]; `failure` is its
+/// [name](CallFailure::name).
+impl Serialize for CallFailure {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let answer = self.answer();
+        let (mut rejection, mut cause, mut attempts) = (None, None, None);
+        match self {
+            Self::Untrusted(found) => rejection = Some(found),
+            Self::Misbehaved(misbehaviour) => cause = Some(misbehaviour.fault.name()),
+            Self::Unanswered { cause: last, attempts: made } => {
+                (cause, attempts) = (Some(last.name()), Some(*made));
+            }
+            Self::RefreshLost(problem) | Self::KeysUnavailable(problem) => {
+                cause = Some(problem.name());
+            }
+            Self::Refused(_) | Self::Unavailable(_) | Self::PrivateKey(_) | Self::Abandoned => {}
+        }
+        Members {
+            failure: self.name(),
+            rejection,
+            cause: cause.filter(|name| *name != Cause::Unknown.name()),
+            member: match self {
+                Self::Misbehaved(misbehaviour) => misbehaviour.fault.member(),
+                _ => None,
+            },
+            attempts: attempts.filter(|attempts| *attempts > 1),
+            error: answer.and_then(ServerAnswer::code),
+            error_description: answer.and_then(ServerAnswer::description),
+            status: answer.map(ServerAnswer::status),
+            www_authenticate: answer.and_then(ServerAnswer::www_authenticate),
+            excerpt: answer.map(ServerAnswer::excerpt).filter(|excerpt| !excerpt.is_empty()),
+            endpoint: match self {
+                Self::Misbehaved(misbehaviour) => Some(misbehaviour.endpoint),
+                Self::KeysUnavailable(_) => Some(Endpoint::KeySet),
+                _ => answer.map(ServerAnswer::endpoint),
+            },
         }
         .serialize(to)
     }

@@ -8,7 +8,7 @@ use ciba_core::{
     expect::AcrRule,
     jose::JwsAlgorithm,
 };
-use ciba_test_op::Personality;
+use ciba_test_op::{DpopNonces, Personality};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 /// A type whose values are chosen by name.
@@ -182,6 +182,23 @@ impl Named for Personality {
     }
 }
 
+impl Named for DpopNonces {
+    const ALL: &'static [Self] = &DpopNonces::ALL;
+
+    fn name(self) -> &'static str {
+        DpopNonces::name(self)
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Stable => "One nonce for as long as the provider runs",
+            Self::EveryAnswer => "A new one in every answer; only the newest is accepted",
+            _ => "",
+        }
+    }
+}
+
 impl Named for AuthMethod {
     const ALL: &'static [Self] = &AuthMethod::ALL;
 
@@ -219,6 +236,7 @@ mod tests {
         each_is_found_by_its_name::<AcrRule>();
         each_is_found_by_its_name::<JwsAlgorithm>();
         each_is_found_by_its_name::<Personality>();
+        each_is_found_by_its_name::<DpopNonces>();
         each_is_found_by_its_name::<AuthMethod>();
         assert_eq!(by_name::<JwsAlgorithm>("Ed25519"), Some(JwsAlgorithm::EdDsa));
         assert_eq!(by_name::<Profile>("fapi-ciba-id1"), Some(FAPI_CIBA));

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use ciba_core::{DeliveryMode, Profile, config::AuthMethod, jose::JwsAlgorithm};
-use ciba_test_op::Personality;
+use ciba_test_op::{DpopNonces, Personality};
 use clap::Args;
 
 use super::choices;
@@ -23,6 +23,9 @@ pub(crate) struct Op {
     /// The rules that the provider enforces.
     #[arg(long, value_parser = choices::among(choices::OP_PROFILES), default_value = "plain")]
     pub(crate) profile: Profile,
+    /// The nonces that DPoP proofs must contain.
+    #[arg(long, value_parser = choices::any::<DpopNonces>(), default_value = "none", value_name = "NONCES")]
+    pub(crate) dpop_nonces: DpopNonces,
     /// Also register the clients of this JSON file: one client or an array of clients, each with
     /// the members of OpenID Connect client metadata, such as client_id, client_secret and
     /// backchannel_client_notification_endpoint.

@@ -7,8 +7,9 @@ use std::{borrow::Cow, io, path::Path};
 
 use ciba_core::{
     Authentication, ClientConfig, Event, Failure, Person, Timestamp, answer::Deviation,
-    evidence::Difference, json::JsonObject,
+    evidence::Difference, json::JsonObject, tokens::UserInfo,
 };
+use ciba_std::CallError;
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
@@ -60,6 +61,23 @@ impl Voice for Json {
         try_put(&line("authenticated", Authenticated::of(authentication, self.show_tokens)))
     }
 
+    fn userinfo(&mut self, _: &mut Terminal, user_info: &UserInfo) -> io::Result<()> {
+        let members = Fetched {
+            subject: user_info.subject(),
+            signed: user_info.is_signed(),
+            claims: Received(user_info.claims_text()),
+        };
+        try_put(&line("userinfo", members))
+    }
+
+    fn userinfo_failed(&mut self, to: &mut Terminal, error: &CallError) {
+        to.line(match error {
+            CallError::Failed(failure) => line("userinfo_failed", failure),
+            CallError::NotPossible(_) => line("userinfo_failed", Unfetched::new("not_possible")),
+            _ => line("userinfo_failed", Unfetched::new("bug")),
+        });
+    }
+
     fn failed(&mut self, to: &mut Terminal, failure: &Failure, state: Option<&Path>) {
         let state = state.map(|path| path.display().to_string());
         to.line(line("failed", Failed { failure, state }));
@@ -104,6 +122,25 @@ struct Failed<'a> {
     failure: &'a Failure,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Fetched<'a> {
+    subject: &'a str,
+    signed: bool,
+    claims: Received<'a>,
+}
+
+/// Claims that could not be requested.
+#[derive(Serialize)]
+struct Unfetched {
+    failure: &'static str,
+}
+
+impl Unfetched {
+    const fn new(failure: &'static str) -> Self {
+        Self { failure }
+    }
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,9 @@ use std::{io, path::Path};
 
 use ciba_core::{
     Authentication, ClientConfig, Event, Failure, http::Endpoint, machine::WaitReason, text::plain,
+    tokens::UserInfo,
 };
+use ciba_std::CallError;
 
 use super::{
     terminal::Terminal,
@@ -53,6 +55,13 @@ impl Voice for Story {
         text::tolerated(to, authentication.deviations());
         try_put(&self.closing(&text::claims(authentication)))
     }
+
+    // A demonstration fetches none.
+    fn userinfo(&mut self, _: &mut Terminal, _: &UserInfo) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn userinfo_failed(&mut self, _: &mut Terminal, _: &CallError) {}
 
     fn failed(&mut self, _: &mut Terminal, _: &Failure, _: Option<&Path>) {}
 

@@ -1,11 +1,12 @@
 //! For people: sentences on standard error, and the result on standard output.
 
-use std::{fmt::Write as _, io, path::Path, time::Duration};
+use std::{borrow::Cow, fmt::Write as _, io, path::Path, time::Duration};
 
 use ciba_core::{
     Acknowledgement, Authentication, ClientConfig, DeliveryMode, Event, Failure, Timestamp, Wait,
-    answer::Deviation, http::Endpoint, machine::WaitReason, text::plain,
+    answer::Deviation, http::Endpoint, machine::WaitReason, text::plain, tokens::UserInfo,
 };
+use ciba_std::CallError;
 
 use super::{
     claims::{self, lifetime},
@@ -57,6 +58,14 @@ impl Voice for Text {
         tolerated(to, authentication.deviations());
         try_put(authenticated(authentication, config, self.show_tokens).trim_end())
     }
+
+    fn userinfo(&mut self, _: &mut Terminal, user_info: &UserInfo) -> io::Result<()> {
+        let how = if user_info.is_signed() { "signed" } else { "not signed" };
+        let claims = table(user_info.iter_claims().collect());
+        try_put(format!("Claims of the UserInfo endpoint ({how}):\n{claims}").trim_end())
+    }
+
+    fn userinfo_failed(&mut self, _: &mut Terminal, _: &CallError) {}
 
     fn failed(&mut self, _: &mut Terminal, _: &Failure, _: Option<&Path>) {}
 }
@@ -229,12 +238,17 @@ fn received(at: Timestamp, now: Timestamp) -> String {
     format!("{at}{ago}.")
 }
 
-/// A table of claims.
+/// A table of the claims of the ID Token.
 pub(super) fn claims(authentication: &Authentication) -> String {
-    let names = claims::claims(authentication).map(|(name, _)| name.chars().count());
+    table(claims::claims(authentication).collect())
+}
+
+/// A table of claims.
+fn table(claims: Vec<(Cow<'_, str>, &str)>) -> String {
+    let names = claims.iter().map(|(name, _)| name.chars().count());
     let width = names.max().unwrap_or_default().min(24);
     let mut text = String::new();
-    for (name, claim) in claims::claims(authentication) {
+    for (name, claim) in claims {
         let _ = writeln!(text, "  {:width$}  {}", plain(&name), shown(claim));
     }
     text

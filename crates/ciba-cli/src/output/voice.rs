@@ -2,7 +2,8 @@
 
 use std::{fmt::Debug, io, path::Path};
 
-use ciba_core::{Authentication, ClientConfig, Event, Failure};
+use ciba_core::{Authentication, ClientConfig, Event, Failure, tokens::UserInfo};
+use ciba_std::CallError;
 use serde::Serialize;
 
 use super::terminal::Terminal;
@@ -24,6 +25,13 @@ pub(super) trait Voice: Debug + Send {
         authentication: &Authentication,
         config: &ClientConfig,
     ) -> io::Result<()>;
+
+    /// The UserInfo endpoint returned these claims. Fails if standard output cannot be written.
+    fn userinfo(&mut self, to: &mut Terminal, user_info: &UserInfo) -> io::Result<()>;
+
+    /// The person was authenticated, but there are no claims of the UserInfo endpoint. The sentence
+    /// about it is the reporter's.
+    fn userinfo_failed(&mut self, to: &mut Terminal, error: &CallError);
 
     /// A flow ended without an authentication. The sentence about it is the reporter's. `state` is
     /// the file from which it can be resumed.

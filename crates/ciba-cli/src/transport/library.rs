@@ -7,9 +7,9 @@ use ciba_core::{
     Authentication, ClientConfig, Discovery, Failure, Flow, ProviderMetadata, Stage,
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
+    tokens::{UserInfo, UserInfoRequest},
 };
-
-use ciba_std::DriveError;
+use ciba_std::{CallError, DriveError};
 
 use crate::{signer::KeyRing, watcher::Watcher};
 
@@ -29,6 +29,9 @@ pub(crate) trait HttpLibrary: Send + Sync {
 
     /// Drives a flow until it is over or [`Watcher::stop`] was called.
     async fn drive(&self, drive: Drive) -> Result<Driven, Halted>;
+
+    /// Fetches the claims about a person, with the driver of the flow that authenticated them.
+    async fn userinfo(&self, request: UserInfoRequest) -> Result<UserInfo, CallError>;
 
     /// Looks at a call of the notification endpoint before its body is read. `Err` is the answer to
     /// a call that is refused whatever its body says.

@@ -1,14 +1,19 @@
 //! `--transport reqwest`: asynchronous.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use ciba_core::{
     Discovery, Failure, ProviderMetadata, Snapshot,
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
+    tokens::{CallFailure, UserInfo, UserInfoRequest},
 };
-use ciba_reqwest::{Driver, HttpClient, Inbox, Saver, SharedFlow};
+use ciba_reqwest::{CallError, Driver, HttpClient, Inbox, Saver, SharedFlow};
 
 use super::{
     failure::undiscovered,
@@ -20,6 +25,8 @@ use crate::{exit::Stop, proxies::Proxies, signer::KeyRing, time::now, watcher::W
 pub(super) struct Reqwest {
     http: HttpClient,
     inbox: Inbox,
+    /// The driver of the one flow.
+    driver: OnceLock<Arc<Driver>>,
 }
 
 impl Reqwest {
@@ -46,7 +53,7 @@ impl Reqwest {
         if trace {
             http = http.with_observer(show);
         }
-        Ok(Self { http, inbox: Inbox::with_capacity(1) })
+        Ok(Self { http, inbox: Inbox::with_capacity(1), driver: OnceLock::new() })
     }
 }
 
@@ -76,9 +83,18 @@ impl HttpLibrary for Reqwest {
             driver = driver.inbox(&self.inbox);
         }
         let driver = driver.build().map_err(|lacking| Halted::Broken(lacking.to_string()))?;
+        let driver = Arc::clone(self.driver.get_or_init(|| Arc::new(driver)));
         let flow = SharedFlow::with_saver(flow, watcher.clone());
         driver.drive(&flow, &mut watcher).await?;
         Ok(Driven::new(flow.stage(), flow.keeps_tokens(), flow.finish()))
+    }
+
+    async fn userinfo(&self, request: UserInfoRequest) -> Result<UserInfo, CallError> {
+        // There are no tokens before a flow was driven.
+        match self.driver.get() {
+            Some(driver) => driver.userinfo(request).await,
+            None => Err(CallError::Failed(CallFailure::Abandoned)),
+        }
     }
 
     fn first_look(&self, method: &str, headers: &Headers) -> Result<(), NotificationReply> {

@@ -1,6 +1,10 @@
 //! `--transport ureq`: blocking, each call on a thread of its own.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use ciba_core::{
@@ -8,8 +12,9 @@ use ciba_core::{
     fault::Cause,
     http::{Body, Headers, Request, Response, Unanswered},
     notification::{BadNotification, NotificationReply, NotificationVerdict},
+    tokens::{CallFailure, UserInfo, UserInfoRequest},
 };
-use ciba_ureq::{Driver, HttpClient, Inbox, Saver, SharedFlow};
+use ciba_ureq::{CallError, Driver, HttpClient, Inbox, Saver, SharedFlow};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -22,6 +27,8 @@ use crate::{exit::Stop, proxies::Proxies, signer::KeyRing, time::now, watcher::W
 pub(super) struct Ureq {
     http: HttpClient,
     inbox: Inbox,
+    /// The driver of the one flow.
+    driver: OnceLock<Arc<Driver>>,
 }
 
 impl Ureq {
@@ -40,7 +47,7 @@ impl Ureq {
         if trace {
             http = http.with_observer(show);
         }
-        Ok(Self { http, inbox: Inbox::with_capacity(1) })
+        Ok(Self { http, inbox: Inbox::with_capacity(1), driver: OnceLock::new() })
     }
 }
 
@@ -73,6 +80,7 @@ impl HttpLibrary for Ureq {
             driver = driver.inbox(&self.inbox);
         }
         let driver = driver.build().map_err(|lacking| Halted::Broken(lacking.to_string()))?;
+        let driver = Arc::clone(self.driver.get_or_init(|| Arc::new(driver)));
         let flow = SharedFlow::with_saver(flow, watcher.clone());
         let thread = spawn_blocking(move || {
             driver.drive(&flow, &mut watcher)?;
@@ -80,6 +88,18 @@ impl HttpLibrary for Ureq {
         });
         match thread.await {
             Ok(driven) => driven,
+            // The panic hook ends the process before, and the task is never aborted.
+            Err(_) => std::process::abort(),
+        }
+    }
+
+    async fn userinfo(&self, request: UserInfoRequest) -> Result<UserInfo, CallError> {
+        // There are no tokens before a flow was driven.
+        let Some(driver) = self.driver.get().cloned() else {
+            return Err(CallError::Failed(CallFailure::Abandoned));
+        };
+        match spawn_blocking(move || driver.userinfo(request)).await {
+            Ok(answered) => answered,
             // The panic hook ends the process before, and the task is never aborted.
             Err(_) => std::process::abort(),
         }

@@ -95,6 +95,22 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
+    /// Returns the name of the kind of failure, as the `ciba` command prints it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Unavailable(_) => "unavailable",
+            Self::Unanswered { .. } => "unanswered",
+            Self::RefreshLost(_) => "refresh_lost",
+            Self::Misbehaved(_) => "provider_misbehaved",
+            Self::Untrusted(_) => "untrusted",
+            Self::PrivateKey(_) => "private_key",
+            Self::KeysUnavailable(_) => "keys_unavailable",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// Returns the answer of the provider.
     #[must_use]
     pub fn answer(&self) -> Option<&ServerAnswer> {
