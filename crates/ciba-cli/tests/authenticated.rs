@@ -63,7 +63,7 @@ fn informing(answer: impl Fn() -> Say + Send + Sync + 'static) -> Op {
     })
 }
 
-/// REQ-TOK-34
+/// REQ-TOK-34a
 #[test]
 fn the_claims_of_the_userinfo_endpoint_follow_the_authentication() {
     let claims = json!({"sub": "the-person-s-id", "email": "terne@example.org"});
