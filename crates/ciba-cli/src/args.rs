@@ -297,6 +297,12 @@ pub(crate) struct Request {
     /// A claim that the ID Token must have, with this value; repeatable.
     #[arg(long, value_name = "CLAIM=VALUE", help_heading = "Request")]
     pub(crate) expect: Vec<String>,
+    /// A claim that the ID Token must have, whatever its value is; repeatable.
+    #[arg(long, value_name = "CLAIM", help_heading = "Request")]
+    pub(crate) expect_present: Vec<String>,
+    /// The trust framework that the `verified_claims` of the ID Token must name.
+    #[arg(long, value_name = "NAME", value_parser = values::text, help_heading = "Request")]
+    pub(crate) trust_framework: Option<String>,
     /// Refuse an ID Token that does not show that the person of the hint was authenticated. Needs
     /// something to compare it with: --id-token-hint, --login-hint sub:ssn:N with --provider idura,
     /// or --expect sub=VALUE.

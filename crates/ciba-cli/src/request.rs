@@ -64,6 +64,12 @@ impl args::Request {
         if self.require_person {
             request = request.require_person();
         }
+        for claim in &self.expect_present {
+            request = request.expecting(Expectations::new().claim_present(claim));
+        }
+        if let Some(name) = &self.trust_framework {
+            request = request.expecting(Expectations::new().trust_framework(name));
+        }
         if self.expect.is_empty() {
             return Ok(request);
         }

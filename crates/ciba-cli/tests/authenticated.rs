@@ -163,6 +163,24 @@ fn nobody_is_prompted_if_the_claims_of_userinfo_cannot_be_requested() {
     }
 }
 
+/// OPM-IDT-27
+#[test]
+fn claims_and_a_trust_framework_can_be_demanded_whatever_their_values_are() {
+    let demanded = ["--expect-present", "txn", "--trust-framework", "au_connectid"];
+    let demanded = [&ALG[..], &demanded, &["--acr-rule", "requested-only"]].concat();
+    let verified = json!({"verification": {"trust_framework": "au_connectid"}});
+    for (claims, check) in [
+        (json!({"txn": "t-1", "verified_claims": verified}), None),
+        (json!({"verified_claims": verified}), Some("expected-claim")),
+        (json!({"txn": "t-1"}), Some("expected-claim")),
+        (json!({"txn": "t-1", "verified_claims": verified, "acr": "urn:high"}), Some("acr")),
+    ] {
+        let run = approving(claims.clone()).run(&demanded);
+        assert_eq!(run.code, if check.is_some() { 13 } else { 0 }, "{claims} {run:?}");
+        assert_eq!(run.last()["check"].as_str(), check, "{claims}");
+    }
+}
+
 /// Ruling 25: the last line says whether the person was compared, and `--require-person` demands
 /// it.
 #[test]

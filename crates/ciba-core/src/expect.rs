@@ -15,7 +15,7 @@ pub use rules::{AcrRule, Check, Matching, Presence};
 pub(crate) use saved::SavedExpectations;
 
 use crate::{
-    fault::{Rejection, Untrusted},
+    fault::{Expected, Rejection, Untrusted},
     jose::scalar::Scalar,
     person::{ComparedBy, ExpectedPerson, NotCompared, Person},
     secret::ExpectedText,
@@ -45,12 +45,17 @@ pub struct Expectations {
     // REQ-IDT-23
     pub(crate) nonce: Option<String>,
     pub(crate) claims: Vec<ExpectedClaim>,
+    /// The only acceptable trust framework of `verified_claims`.
+    pub(crate) trust_framework: Option<String>,
     /// Whether the person must be compared. The configuration decides if this is `None`.
     pub(crate) person: Option<Presence>,
     /// The person named by number. Derived from request and configuration, like the eIDs.
     pub(crate) by_number: Option<ExpectedPerson>,
     pub(crate) eid: Option<ExpectedEid>,
 }
+
+/// The name under which [`Expectations::check`] looks up the trust framework of `verified_claims`.
+pub(crate) const TRUST_FRAMEWORK: &str = "verified_claims/verification/trust_framework";
 
 /// The requested eIDs, any of which may have been used, and whether the token must say which one
 /// was.
@@ -140,6 +145,24 @@ impl Expectations {
         self.claim_with(name, text, Matching::Equal, Presence::Required)
     }
 
+    /// Requires a claim whatever its value is, for example `txn`. An empty string, an array or an
+    /// object does not count.
+    #[must_use]
+    pub fn claim_present(self, name: impl Into<String>) -> Self {
+        self.claim_with(name, "", Matching::Any, Presence::Required)
+    }
+
+    /// Requires `verified_claims` whose `verification` names this `trust_framework`
+    /// ([OpenID Connect for Identity Assurance 5.4]). If `verified_claims` is an array, each of its
+    /// elements must name it.
+    ///
+    /// [OpenID Connect for Identity Assurance 5.4]: https://openid.net/specs/openid-connect-4-identity-assurance-1_0.html
+    #[must_use]
+    pub fn trust_framework(mut self, name: impl Into<String>) -> Self {
+        self.trust_framework = Some(name.into());
+        self
+    }
+
     /// Expects a claim, with a given kind of comparison and presence.
     #[must_use]
     pub fn claim_with(
@@ -187,6 +210,7 @@ impl Expectations {
             subject: self.subject.or(earlier.subject),
             nonce: self.nonce.or(earlier.nonce),
             claims: earlier.claims.into_iter().chain(self.claims).collect(),
+            trust_framework: self.trust_framework.or(earlier.trust_framework),
             person: self.person.or(earlier.person),
             by_number: self.by_number.or(earlier.by_number),
             eid: self.eid.or(earlier.eid),
@@ -222,6 +246,21 @@ impl Expectations {
             if !expected.accepts(found) {
                 // The value may be personal data, so it is not shown.
                 return Err(expected.check.at(expected.name.clone(), Scalar::closed(found)));
+            }
+        }
+        if let Some(name) = &self.trust_framework {
+            let found = claim(TRUST_FRAMEWORK);
+            let is_named = match found {
+                Some(Scalar::Text(text)) => text == name,
+                Some(Scalar::Texts(texts)) => {
+                    !texts.is_empty() && texts.iter().all(|text| text == name)
+                }
+                _ => false,
+            };
+            if !is_named {
+                return Err(Untrusted::ExpectedClaim
+                    .at("verified_claims", Scalar::open_text(found))
+                    .expecting(Expected::text(name)));
             }
         }
         if self.eid.as_ref().is_some_and(|eid| !eid.accepts(&claim)) {
@@ -265,6 +304,8 @@ impl ExpectedEid {
 impl ExpectedClaim {
     fn accepts(&self, claim: Option<&Scalar<'_>>) -> bool {
         match claim {
+            Some(Scalar::Text(text)) if self.matching == Matching::Any => !text.is_empty(),
+            Some(Scalar::Fraction(_)) if self.matching == Matching::Any => true,
             // `null` counts as absent, as for every other claim.
             None | Some(Scalar::Null) => self.presence == Presence::IfPresent,
             Some(Scalar::Text(text)) => self.matches(text),
@@ -283,6 +324,7 @@ impl ExpectedClaim {
             // values.
             Matching::Equal => text == expected,
             Matching::EqualOrRefined => is_or_refines(text, expected),
+            Matching::Any => true,
         }
     }
 }
@@ -307,6 +349,7 @@ impl fmt::Debug for Expectations {
             .field("subject", &self.subject.is_some())
             .field("nonce", &self.nonce.is_some())
             .field("claims", &self.claims)
+            .field("trust_framework", &self.trust_framework)
             .field("person", &self.person)
             .field("by_number", &self.by_number)
             .field("eid", &self.eid)

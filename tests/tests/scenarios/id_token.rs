@@ -1,12 +1,16 @@
 //! ID Tokens (IDT).
 
-use ciba_core::jose::JwsAlgorithm;
+use ciba_core::{
+    AuthRequest, Hint,
+    expect::{AcrRule, Expectations},
+    jose::JwsAlgorithm,
+};
 use ciba_test_op::{Amendment, IdTokenEdit, KeySetEdit, MacKey, Script, TestKey, TokenShape};
 use ciba_tests::drivers::run;
 use ciba_tests::scenario::{Auth, Scenario, polls};
 use serde_json::{Value, json};
 
-use crate::{AUTH_REQ_ID, Elsewhere, id_token, keys, row};
+use crate::{APPROVED, AUTH_REQ_ID, Elsewhere, id_token, keys, row};
 
 /// The keys may have changed under the same id, so they are fetched once more, but nothing else.
 fn refreshed(row: Scenario, check: &str) -> Scenario {
@@ -188,4 +192,37 @@ fn jwe(header: &str) -> String {
 
 fn member(name: &str, value: Value) -> serde_json::Map<String, Value> {
     [(name.to_owned(), value)].into_iter().collect()
+}
+
+/// What ConnectID demands of an ID Token: `txn`, the trust framework of `verified_claims`, and no
+/// `acr` that was not requested.
+///
+/// OPM-IDT-27
+#[test]
+fn what_a_national_profile_demands_of_an_id_token_can_be_required() {
+    let verified = |name: &str| json!({"verification": {"trust_framework": name}, "claims": {}});
+    let row = |name: &str, txn: Option<&str>, framework: Option<&str>, acr: Option<&str>| {
+        let edits = [
+            txn.map(|txn| IdTokenEdit::set("txn", json!(txn))),
+            framework.map(|name| IdTokenEdit::set("verified_claims", verified(name))),
+            acr.map(|acr| IdTokenEdit::set("acr", json!(acr))),
+        ];
+        let script = edits.into_iter().flatten().fold(Script::new(), Script::id_token);
+        row(format!("profile {name}"), script).request(|| {
+            let demanded = Expectations::new()
+                .claim_present("txn")
+                .trust_framework("au_connectid")
+                .acr(AcrRule::RequestedOnly);
+            AuthRequest::new(Hint::Login("approve".into())).expecting(demanded)
+        })
+    };
+    let (txn, framework) = (Some("t-1"), Some("au_connectid"));
+    run(vec![
+        row("met", txn, framework, None).ends(APPROVED, polls(3).keys(1)),
+        untrusted(row("no txn", None, framework, None), "expected-claim"),
+        untrusted(row("empty txn", Some(""), framework, None), "expected-claim"),
+        untrusted(row("no framework", txn, None, None), "expected-claim"),
+        untrusted(row("other framework", txn, Some("uk_tfida"), None), "expected-claim"),
+        untrusted(row("unrequested acr", txn, framework, Some("urn:high")), "acr"),
+    ]);
 }

@@ -130,6 +130,7 @@ impl Named for AcrRule {
         // Options are in kebab case, and snapshots in snake case.
         match self {
             Self::IfPresent => "if-present",
+            Self::RequestedOnly => "requested-only",
             Self::Require | Self::Report => AcrRule::name(self),
         }
     }
@@ -138,6 +139,7 @@ impl Named for AcrRule {
         match self {
             Self::IfPresent => "It may be missing; otherwise it must be one of them",
             Self::Require => "It must be one of them",
+            Self::RequestedOnly => "As if-present, and it must be missing if none was requested",
             Self::Report => "It is only reported, for providers that always send the same value",
         }
     }

@@ -14,6 +14,9 @@ named! {
         IfPresent = "if_present",
         /// The claim must be present and one of them.
         Require = "require",
+        /// If the claim is present, it must be one of them, and it must be absent if none was
+        /// requested.
+        RequestedOnly = "requested_only",
         /// The claim is reported but never a reason for rejection.
         Report = "report",
     }
@@ -52,6 +55,8 @@ pub enum Matching {
     /// Equal, or the expected value followed by `:` and more. For example,
     /// `urn:grn:authn:no:bankid:high` refines `urn:grn:authn:no:bankid`.
     EqualOrRefined,
+    /// Any number, boolean, or string that is not empty. There is nothing to compare.
+    Any,
 }
 
 /// Whether a string equals the expected one, or continues it after a `:`.

@@ -38,6 +38,8 @@ pub(crate) struct SavedExpectations<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by_number: Option<SavedPerson<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    trust_framework: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     eid: Option<SavedEid<'a>>,
 }
 
@@ -63,6 +65,8 @@ struct SavedClaim<'a> {
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     refined: bool,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    any: bool,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     required: bool,
     // An unknown name is an error, because an expectation must not be dropped.
     check: Untrusted,
@@ -74,6 +78,7 @@ impl<'a> SavedExpectations<'a> {
             name: claim.name.as_str().into(),
             text: claim.text.expose().into(),
             refined: claim.matching == Matching::EqualOrRefined,
+            any: claim.matching == Matching::Any,
             required: claim.presence == Presence::Required,
             check: claim.check,
         };
@@ -91,6 +96,7 @@ impl<'a> SavedExpectations<'a> {
                 number: person.number.expose().into(),
                 demand: person.demand,
             }),
+            trust_framework: expectations.trust_framework.as_deref().map(Into::into),
             eid: expectations.eid.as_ref().map(|eid| SavedEid {
                 values: eid.values.iter().map(|value| value.as_str().into()).collect(),
                 required: eid.presence == Presence::Required,
@@ -102,7 +108,11 @@ impl<'a> SavedExpectations<'a> {
         let claim = |claim: SavedClaim<'_>| ExpectedClaim {
             name: claim.name.into_owned(),
             text: ExpectedText::new(claim.text),
-            matching: if claim.refined { Matching::EqualOrRefined } else { Matching::Equal },
+            matching: match (claim.refined, claim.any) {
+                (false, true) => Matching::Any,
+                (true, _) => Matching::EqualOrRefined,
+                (false, false) => Matching::Equal,
+            },
             presence: presence(claim.required),
             check: claim.check,
         };
@@ -119,6 +129,7 @@ impl<'a> SavedExpectations<'a> {
                 number: ExpectedText::new(person.number),
                 demand: person.demand,
             }),
+            trust_framework: self.trust_framework.map(Cow::into_owned),
             eid: self.eid.map(|eid| ExpectedEid {
                 values: eid.values.into_iter().map(Cow::into_owned).collect(),
                 presence: presence(eid.required),

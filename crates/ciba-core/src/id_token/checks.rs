@@ -260,14 +260,19 @@ fn nonce(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Reject
 fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejection> {
     let wanted = &context.expectations.acr_values;
     match (context.expectations.acr.unwrap_or_default(), optional(claims.acr.as_ref())) {
-        (AcrRule::Report, _) | (AcrRule::IfPresent, None) => Ok(()),
+        (AcrRule::Report, _) | (AcrRule::IfPresent | AcrRule::RequestedOnly, None) => Ok(()),
         (AcrRule::Require, None) => Err(another_acr(None, wanted)),
         // No values were requested, so there is nothing to compare with.
         (AcrRule::IfPresent, Some(_)) if wanted.is_empty() => Ok(()),
-        (AcrRule::IfPresent | AcrRule::Require, Some(claim)) => match claim.text() {
-            Some(acr) if wanted.is_empty() || wanted.iter().any(|value| value == acr) => Ok(()),
-            _ => Err(another_acr(Some(claim), wanted)),
-        },
+        (AcrRule::RequestedOnly, Some(claim)) if wanted.is_empty() => {
+            Err(another_acr(Some(claim), wanted))
+        }
+        (AcrRule::IfPresent | AcrRule::Require | AcrRule::RequestedOnly, Some(claim)) => {
+            match claim.text() {
+                Some(acr) if wanted.is_empty() || wanted.iter().any(|value| value == acr) => Ok(()),
+                _ => Err(another_acr(Some(claim), wanted)),
+            }
+        }
     }
 }
 

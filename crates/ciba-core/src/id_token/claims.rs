@@ -4,10 +4,10 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
-    expect::Expectations,
+    expect::{Expectations, TRUST_FRAMEWORK},
     fault::Untrusted,
     jose::scalar::Scalar,
-    json::{self, JsonError},
+    json::{self, JsonError, Raw},
     time::Timestamp,
 };
 
@@ -114,6 +114,24 @@ impl Drop for Claims<'_> {
     }
 }
 
+/// Returns the trust framework of `verified_claims`, or that of each of its elements.
+fn trust_framework<'a>(verified: Raw<'a>) -> Scalar<'a> {
+    let name = |verified: Raw<'a>| only(only(verified, "verification")?, "trust_framework")?.text();
+    let named = match verified.items() {
+        Some(items) => items.map(name).collect::<Option<_>>().map(Scalar::Texts),
+        None => name(verified).map(Scalar::Text),
+    };
+    named.unwrap_or(Scalar::Other)
+}
+
+/// Returns the member with this name, if there is exactly one.
+// Of two, another reader of the token might take the other one.
+fn only<'a>(object: Raw<'a>, name: &str) -> Option<Raw<'a>> {
+    let mut found = object.members()?.filter(|(known, _)| known == name);
+    let (_, value) = found.next()?;
+    found.next().is_none().then_some(value)
+}
+
 impl<'a> Claims<'a> {
     /// Reads a payload: one JSON object without duplicate names. The checks judge the types of the
     /// values.
@@ -121,6 +139,9 @@ impl<'a> Claims<'a> {
     pub(crate) fn parse(text: &'a str, expectations: &Expectations) -> Result<Self, Untrusted> {
         let mut claims = Self::default();
         let read = json::strict_members(text, |name, value| {
+            if name == "verified_claims" && expectations.trust_framework.is_some() {
+                claims.others.push((Cow::Borrowed(TRUST_FRAMEWORK), trust_framework(value)));
+            }
             if let Some(slot) = claims.known(name) {
                 *slot = Some(Scalar::read(value));
             // Every other claim stays in the payload and is only read if the application asks for

@@ -302,6 +302,9 @@ fn acr_is_checked_against_the_request_as_strictly_as_configured() {
         (AcrRule::Require, Some(json!(null)), false),
         (AcrRule::Require, Some(json!("a")), true),
         (AcrRule::Require, Some(json!("c")), false),
+        (AcrRule::RequestedOnly, None, true),
+        (AcrRule::RequestedOnly, Some(json!("a")), true),
+        (AcrRule::RequestedOnly, Some(json!("c")), false),
         (AcrRule::Report, None, true),
         (AcrRule::Report, Some(json!("c")), true),
     ] {
@@ -310,6 +313,11 @@ fn acr_is_checked_against_the_request_as_strictly_as_configured() {
         assert_eq!(result.err(), (!accepted).then_some(Untrusted::Acr), "{rule:?} {acr:?}");
     }
     assert!(token().set("acr", json!(5)).verdict().is_ok(), "nothing was asked for");
+    let only = || Expectations::new().acr(AcrRule::RequestedOnly);
+    assert!(expecting(&token(), only()).is_ok());
+    for unasked in [json!("a"), json!(5)] {
+        refused(expecting(&token().set("acr", unasked), only()), Untrusted::Acr);
+    }
     refused(expecting(&token(), Expectations::new().acr(AcrRule::Require)), Untrusted::Acr);
 }
 

@@ -33,6 +33,7 @@ use crate::{
 mod claims;
 mod evidence;
 mod form;
+mod profile;
 
 /// When the response of every test arrived, in seconds.
 const NOW: u64 = 1_900_000_000;
@@ -180,6 +181,7 @@ fn validate(compact: &str, expectations: &Expectations) -> Result<IdToken, Untru
 /// A context without expectations that can be modified.
 fn context() -> IdTokenContext<'static> {
     static NOTHING: Expectations = Expectations {
+        trust_framework: None,
         acr_values: Vec::new(),
         acr: None,
         max_age: None,

@@ -15,6 +15,8 @@ fn an_expectation_that_needs_an_id_token_is_refused_if_none_is_required() {
         (nothing().person(Presence::IfPresent), true),
         (nothing().acr(AcrRule::Report), true),
         (nothing().claim("c", "v"), true),
+        (nothing().claim_present("c"), true),
+        (nothing().trust_framework("f"), true),
         (nothing().subject("s"), true),
         (nothing().nonce("n"), true),
         (nothing().max_age(Duration::ZERO), true),
@@ -148,6 +150,7 @@ fn later_expectations_are_merged_into_earlier_ones() {
         .require_auth_time()
         .subject("s")
         .nonce("n")
+        .trust_framework("f")
         .claim("c", "v");
     let request = || login("x").expecting(strict.clone());
     assert_eq!(request().expecting(Expectations::new()).effective_expectations(&config), strict);
@@ -157,7 +160,8 @@ fn later_expectations_are_merged_into_earlier_ones() {
         .max_age(Duration::from_secs(9))
         .subject("t")
         .nonce("m")
-        .claim("d", "w");
+        .trust_framework("g")
+        .claim_present("d");
     let merged = request().expecting(later.clone()).effective_expectations(&config);
     let claims = strict.claims.iter().chain(&later.claims).cloned().collect();
     assert_eq!(merged, Expectations { auth_time_required: true, claims, ..later });
