@@ -315,12 +315,14 @@ fn a_client_is_read_from_the_file_of_its_registration() {
         "backchannel_token_delivery_mode": "poll",
         "jwks": { "keys": [serde_json::from_str::<serde_json::Value>(&place.key().public_jwk()).unwrap()] },
         "key_file": "key.pem",
+        "dpop_key_file": "key.pem",
         "ca_file": directory.0.join("ca.pem"),
     });
     write("client.json", &client.to_string());
     let file = directory.0.join("client.json");
     let read = ciba_ureq::Client::from_file(&file).clock(place.clock.clone());
-    read.connect().unwrap().authenticate(AuthRequest::login("+46700000000")).unwrap();
+    let bound = read.connect().unwrap().authenticate(AuthRequest::login("+46700000000")).unwrap();
+    assert_eq!(bound.token_type(), "DPoP");
     let read = ciba_reqwest::Client::from_file(&file).clock(place.clock.clone());
     let client_read = asynchronously(read).unwrap();
     runtime().block_on(client_read.authenticate(AuthRequest::login("+46700000000"))).unwrap();
@@ -355,6 +357,7 @@ fn an_unusable_member_of_a_registration_is_named() {
         "provider",
         "profile",
         "key_file",
+        "dpop_key_file",
         "client_secret_file",
         "ca_file",
         "cert_file",
@@ -410,7 +413,7 @@ fn only_regular_files_of_at_most_a_mebibyte_are_read() {
         (&long, "it is longer than 1 MiB"),
     ] {
         refused(ciba_ureq::Client::from_file(path), path, why);
-        for member in ["key_file", "client_secret_file", "ca_file"] {
+        for member in ["key_file", "dpop_key_file", "client_secret_file", "ca_file"] {
             let client = serde_json::json!({
                 "issuer": "https://127.0.0.1:1", "client_id": ID, member: path,
             });

@@ -236,6 +236,7 @@ pub(crate) struct Client {
     /// SEC1. It need not be registered, and `ciba key new` makes one; keep it for as long as the
     /// tokens are used.
     #[arg(long, value_name = "FILE", help_heading = "Client")]
+    #[serde(serialize_with = "absolute")]
     pub(crate) dpop: Option<PathBuf>,
     /// Registered for DPoP-bound access tokens; can only be set by a file.
     #[arg(skip)]

@@ -99,6 +99,7 @@ impl<'a> File<'a> {
             cert: self.file("cert_file")?,
             cert_key: self.file("cert_key_file")?,
             profile: self.named("profile", by_name)?,
+            dpop: self.file("dpop_key_file")?,
             dpop_bound: self.get("dpop_bound_access_tokens")?.unwrap_or(false),
             certificate_bound: self
                 .get("tls_client_certificate_bound_access_tokens")?

@@ -356,4 +356,10 @@ fn tokens_are_bound_to_the_key_of_the_option_dpop() {
     let file = op.folder.write("client.json", &registered.to_string());
     let missing = ask(&["--client", &file]).expect_code(2);
     assert!(missing.stderr.contains("--dpop FILE is missing"), "{missing:?}");
+    // The file can name the key, relative to itself.
+    let named = json!({
+        "client_id": "bound", "dpop_bound_access_tokens": true, "dpop_key_file": "dpop.jwk",
+    });
+    let file = op.folder.write("client.json", &named.to_string());
+    ask(&["--client", &file]).expect_code(0);
 }

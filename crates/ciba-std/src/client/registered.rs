@@ -18,8 +18,8 @@ const LONGEST: u64 = 1024 * 1024;
 
 impl<A: Connect> ClientBuilder<A> {
     /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) with
-    /// the member `issuer`. Further members are optional: `key_file`, `client_secret_file`,
-    /// `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
+    /// the member `issuer`. Further members are optional: `key_file`, `dpop_key_file`
+    /// (as [`Self::dpop_key`]), `client_secret_file`, `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
     /// relative to the current directory, `provider` is the name of a preset, and `profile` that of a
     /// [`Profile`]. Registered client metadata without an effect here and members whose names begin
     /// with `x_` are ignored. Any other member is an error of [`Self::connect`], because it may be a
@@ -73,6 +73,11 @@ fn begin<A: Connect>(json: &str, directory: &Path) -> Result<ClientBuilder<A>, C
         let importer = crypto::default_importer().ok_or(KeyFileError::NoCryptography)?;
         let key = file(&path)?;
         builder = builder.private_key(SoftwareKey::import_file(&key, algorithm, importer)?);
+    }
+    if let Some(path) = named("dpop_key_file")? {
+        let importer = crypto::default_importer().ok_or(KeyFileError::NoCryptography)?;
+        let key = SoftwareKey::import_file(&file(&path)?, None, importer)?;
+        builder = builder.dpop_key(key);
     }
     if let Some(path) = named("client_secret_file")? {
         // The line break at the end of the file is not part of the secret.

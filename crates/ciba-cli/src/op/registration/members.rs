@@ -149,11 +149,12 @@ const READ: [&str; 14] = [
     "dpop_bound_access_tokens",
 ];
 /// The members that `ciba op` adds to the metadata in client.json.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "issuer",
     "provider",
     "profile",
     "key_file",
+    "dpop_key_file",
     "ca_file",
     "cert_file",
     "cert_key_file",

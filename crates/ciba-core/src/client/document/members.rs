@@ -2,7 +2,7 @@
 
 /// The members that are used. The last ones name the provider, its rules and files, and are read by
 /// adapters.
-const USED: [&str; 33] = [
+const USED: [&str; 34] = [
     "backchannel_authentication_request_signing_alg",
     "backchannel_client_notification_endpoint",
     "backchannel_token_delivery_mode",
@@ -30,6 +30,7 @@ const USED: [&str; 33] = [
     "provider",
     "profile",
     "key_file",
+    "dpop_key_file",
     "client_secret_file",
     "ca_file",
     "cert_file",
