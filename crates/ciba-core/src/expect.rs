@@ -153,10 +153,10 @@ impl Expectations {
     }
 
     /// Requires `verified_claims` whose `verification` names this `trust_framework`
-    /// ([OpenID Connect for Identity Assurance 5.4]). If `verified_claims` is an array, each of its
+    /// ([OpenID Connect for Identity Assurance]). If `verified_claims` is an array, each of its
     /// elements must name it.
     ///
-    /// [OpenID Connect for Identity Assurance 5.4]: https://openid.net/specs/openid-connect-4-identity-assurance-1_0.html
+    /// [OpenID Connect for Identity Assurance]: https://openid.net/specs/openid-connect-4-identity-assurance-1_0.html
     #[must_use]
     pub fn trust_framework(mut self, name: impl Into<String>) -> Self {
         self.trust_framework = Some(name.into());
