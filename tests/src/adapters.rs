@@ -19,7 +19,8 @@ use ciba_core::{
 };
 pub use ciba_std::Watch;
 use ciba_std::{
-    AuthenticateError, CallError, Clock, DriveError, DriverBuilder, EntropySource, PromptGuard,
+    AuthenticateError, CallError, Clock, DriveError, DriverBuilder, PromptGuard,
+    entropy::EntropySource,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -295,8 +296,8 @@ impl Driver {
     /// [`CallError`].
     pub fn refresh(&self, request: impl Into<RefreshRequest>) -> Result<Refreshed, CallError> {
         match self.built() {
-            Of::Reqwest(driver) => block_on(driver.refresh(request)),
-            Of::Ureq(driver) => driver.refresh(request),
+            Of::Reqwest(driver) => block_on(driver.call(request.into())),
+            Of::Ureq(driver) => driver.call(request.into()),
         }
     }
 
@@ -307,8 +308,8 @@ impl Driver {
     /// [`CallError`].
     pub fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
         match self.built() {
-            Of::Reqwest(driver) => block_on(driver.revoke(token)),
-            Of::Ureq(driver) => driver.revoke(token),
+            Of::Reqwest(driver) => block_on(driver.call(token.into())),
+            Of::Ureq(driver) => driver.call(token.into()),
         }
     }
 
@@ -319,8 +320,8 @@ impl Driver {
     /// [`CallError`].
     pub fn userinfo(&self, request: impl Into<UserInfoRequest>) -> Result<UserInfo, CallError> {
         match self.built() {
-            Of::Reqwest(driver) => block_on(driver.userinfo(request)),
-            Of::Ureq(driver) => driver.userinfo(request),
+            Of::Reqwest(driver) => block_on(driver.call(request.into())),
+            Of::Ureq(driver) => driver.call(request.into()),
         }
     }
 

@@ -10,7 +10,7 @@ const ADAPTERS: [&str; 2] = ["ciba-reqwest", "ciba-ureq"];
 const RUN: usize = 8;
 
 /// The limit for one adapter, in lines of code without `service.rs`, which only one of them has.
-const LIMIT: usize = 1_200;
+const LIMIT: usize = 1_150;
 
 /// Returns the figures, one line each, and the violations.
 pub(crate) fn check(root: &Path) -> (Vec<String>, Vec<String>) {

@@ -29,14 +29,15 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, ClientSecret, Event, Hint,
-    Issuer, ProviderMetadata, SoftwareKey,
+    AuthRequest, Authentication, ClientAuth, ClientConfig, ClientId, ClientSecret, Discovery,
+    Event, Hint, Issuer, ProviderMetadata, SoftwareKey,
     config::BasicEncoding,
     crypto::{AwsLcRs, KeyImporter, RustCrypto, Verifier},
     http::{Endpoint, LoopbackHttp},
     jose::JwsAlgorithm,
     metadata::DiscoveryAddress,
 };
+use ciba_reqwest::http::Authorities;
 use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeValLike,
@@ -128,13 +129,18 @@ fn is_right(authentication: &Authentication) -> Outcome {
     if authentication.subject()? == APPROVES { Ok(()) } else { Err("another person".into()) }
 }
 
-fn issuer(folder: &Path) -> Outcome<Issuer> {
+fn authorities(folder: &Path) -> Outcome<Authorities> {
+    Ok(Authorities::Only(fs::read(folder.join("ca.pem"))?))
+}
+
+fn discovery(folder: &Path) -> Outcome<Discovery> {
     let env = fs::read_to_string(folder.join("env"))?;
     let issuer = env
         .lines()
         .find_map(|line| line.strip_prefix("CIBA_INTEROP_ISSUER="))
         .ok_or("no issuer")?;
-    Ok(Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed)?)
+    let issuer = Issuer::parse_with(issuer, LoopbackHttp::DangerouslyAllowed)?;
+    Ok(Discovery::new(issuer, DiscoveryAddress::OpenId))
 }
 
 /// HTTP Basic over plain HTTP, `private_key_jwt` with ES256 over TLS.
@@ -183,13 +189,11 @@ struct Reqwest {
 impl Reqwest {
     fn new(folder: &Path) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = ciba_reqwest::HttpClient::new(ciba_reqwest::http::only_authorities(
-            &fs::read(folder.join("ca.pem"))?,
-        )?)?;
-        let provider =
-            ciba_reqwest::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId);
-        let (config, key) =
-            config(folder, runtime.block_on(provider)?, Arc::new(AwsLcRs), &AwsLcRs)?;
+        let http =
+            ciba_reqwest::HttpClient::new(ciba_reqwest::http::trusting(&authorities(folder)?)?)?;
+        let discovery = discovery(folder)?;
+        let provider = runtime.block_on(ciba_reqwest::http::discover(&http, &discovery))?;
+        let (config, key) = config(folder, provider, Arc::new(AwsLcRs), &AwsLcRs)?;
         let mut driver = ciba_reqwest::Driver::builder(config, http);
         if let Some(key) = key {
             driver = driver.signer(Arc::new(key));
@@ -256,10 +260,8 @@ struct Ureq {
 
 impl Ureq {
     fn new(folder: &Path) -> Outcome<Self> {
-        let http = ciba_ureq::HttpClient::new(ciba_ureq::http::only_authorities(&fs::read(
-            folder.join("ca.pem"),
-        )?)?)?;
-        let provider = ciba_ureq::http::discover(&http, issuer(folder)?, DiscoveryAddress::OpenId)?;
+        let http = ciba_ureq::HttpClient::new(ciba_ureq::http::trusting(&authorities(folder)?)?)?;
+        let provider = ciba_ureq::http::discover(&http, &discovery(folder)?)?;
         let (config, key) = config(folder, provider, Arc::new(RustCrypto), &RustCrypto)?;
         let mut driver = ciba_ureq::Driver::builder(config, http);
         if let Some(key) = key {

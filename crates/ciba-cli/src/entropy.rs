@@ -1,7 +1,7 @@
 //! Random bytes of the operating system.
 
 use ciba_core::Entropy;
-use ciba_std::{EntropySource as _, SystemEntropy};
+use ciba_std::entropy::{EntropySource as _, SystemEntropy};
 
 use crate::exit::Stop;
 

@@ -1,9 +1,9 @@
 //! Calls with the tokens of an authentication.
 
 use ciba_core::tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest};
-use ciba_std::{CallDrive, CallError, CallStep};
+use ciba_std::{CallDrive, CallError, CallRequest, CallStep};
 
-use crate::{Client, Driver, Reqwest, drive};
+use crate::{Client, Driver, drive};
 
 impl Client {
     /// Exchanges a refresh token for new tokens: `client.refresh(&authentication)`, and then
@@ -19,7 +19,7 @@ impl Client {
         &self,
         request: impl Into<RefreshRequest>,
     ) -> Result<Refreshed, CallError> {
-        self.driver().refresh(request).await
+        self.driver().call(request.into()).await
     }
 
     /// Revokes a token: `client.revoke(refresh_token)`. Revoking the refresh token usually ends all
@@ -29,7 +29,7 @@ impl Client {
     ///
     /// [`CallError`]. The token is still valid.
     pub async fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
-        self.driver().revoke(token).await
+        self.driver().call(token.into()).await
     }
 
     /// Asks for the claims about the authenticated person: `client.userinfo(&authentication)`.
@@ -41,45 +41,20 @@ impl Client {
         &self,
         request: impl Into<UserInfoRequest>,
     ) -> Result<UserInfo, CallError> {
-        self.driver().userinfo(request).await
+        self.driver().call(request.into()).await
     }
 }
 
 impl Driver {
-    /// Exchanges a refresh token for new tokens, as [`Client::refresh`].
+    /// Makes a call with the tokens of an authentication: pass a
+    /// [`RefreshRequest`](ciba_core::tokens::RefreshRequest), a
+    /// [`UserInfoRequest`](ciba_core::tokens::UserInfoRequest) or a [`Revocable`] token.
     ///
     /// # Errors
     ///
     /// [`CallError`].
-    pub async fn refresh(
-        &self,
-        request: impl Into<RefreshRequest>,
-    ) -> Result<Refreshed, CallError> {
-        self.call(CallDrive::refresh(self, request)?).await
-    }
-
-    /// Revokes a token, as [`Client::revoke`].
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
-        self.call(CallDrive::revoke(self, token)?).await
-    }
-
-    /// Asks for the claims about the authenticated person, as [`Client::userinfo`].
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub async fn userinfo(
-        &self,
-        request: impl Into<UserInfoRequest>,
-    ) -> Result<UserInfo, CallError> {
-        self.call(CallDrive::userinfo(self, request)?).await
-    }
-
-    async fn call<R>(&self, mut call: CallDrive<'_, Reqwest, R>) -> Result<R, CallError> {
+    pub async fn call<R: CallRequest>(&self, request: R) -> Result<R::Answer, CallError> {
+        let mut call = CallDrive::begin(self, request)?;
         loop {
             match call.step()? {
                 CallStep::Send(sending) => call.answered(self.http().perform(sending).await)?,

@@ -8,7 +8,7 @@ use ciba_std::{
 };
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, Reqwest, SharedFlow, Signer, http::discover_with,
+    AuthenticateError, Driver, HttpClient, Reqwest, SharedFlow, Signer, http::discover,
     shared::Store,
 };
 
@@ -146,7 +146,7 @@ impl Connect for Reqwest {
             let setup = setup?;
             let discovery = setup.discovery()?;
             let http = http(&parts)?;
-            let config = setup.configure(discover_with(&http, &discovery).await?)?;
+            let config = setup.configure(discover(&http, &discovery).await?)?;
             let client = parts.into_client(config, http)?;
             client.driver().fetch_keys().await?;
             Ok(client)

@@ -1,6 +1,6 @@
 //! The provider's metadata.
 
-use ciba_core::{Discovery, Issuer, ProviderMetadata, metadata::DiscoveryAddress};
+use ciba_core::{Discovery, ProviderMetadata};
 use ciba_std::{DiscoverError, Terms};
 
 use crate::{HttpClient, cause::unanswered};
@@ -11,20 +11,6 @@ use crate::{HttpClient, cause::unanswered};
 ///
 /// [`DiscoverError`]; nothing of the document is used.
 pub async fn discover(
-    http: &HttpClient,
-    issuer: Issuer,
-    address: DiscoveryAddress,
-) -> Result<ProviderMetadata, DiscoverError> {
-    discover_with(http, &Discovery::new(issuer, address)).await
-}
-
-/// Fetches a provider's metadata as [`discover`] does, with the settings of the [`Discovery`], for
-/// example header fields.
-///
-/// # Errors
-///
-/// [`DiscoverError`]; nothing of the document is used.
-pub async fn discover_with(
     http: &HttpClient,
     discovery: &Discovery,
 ) -> Result<ProviderMetadata, DiscoverError> {

@@ -18,14 +18,14 @@ use reqwest::{ClientBuilder, redirect, retry};
 use crate::ClientCertificate;
 use crate::{Clock, Keys, address::Addresses, cause::unanswered, gate::GatedBody};
 
-pub use crate::discover::{discover, discover_with};
+pub use crate::discover::discover;
 // The compiler shows this to a program that lacks them: the usual feature first, although it
 // enables the other one.
 #[cfg(any(feature = "rustls", feature = "rustls-no-provider"))]
-pub use crate::tls::{only_authorities, platform_roots, platform_roots_and};
-pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT};
+pub use crate::tls::{platform_roots, trusting};
 #[cfg(feature = "rustls-no-provider")]
-pub use ciba_std::{CaError, CertificateError};
+pub use ciba_std::{Authorities, CaError, CertificateError};
+pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT};
 
 /// Performs exchanges. Cheap to clone; all clones share their connections.
 ///
@@ -50,7 +50,7 @@ pub use ciba_std::{CaError, CertificateError};
 ///
 /// A ready-made TLS configuration (`ClientBuilder::tls_backend_preconfigured`) replaces all TLS
 /// settings of reqwest: certificates are verified as that configuration says, and neither
-/// [`only_authorities`] nor the client certificate has any effect. Do not use one whose verifier
+/// [`trusting`] nor the client certificate has any effect. Do not use one whose verifier
 /// accepts everything.
 ///
 /// # Connections
@@ -100,7 +100,7 @@ impl HttpClient {
     ///
     /// `make` is called several times, for connections that are kept, that are not, and that
     /// present the client certificate. It is [`platform_roots`] itself, the result of
-    /// [`platform_roots_and`] or [`only_authorities`], or a closure that sets more.
+    /// [`trusting`], or a closure that sets more.
     ///
     /// # Errors
     ///

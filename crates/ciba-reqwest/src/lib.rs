@@ -43,9 +43,8 @@ pub use ciba_core::{
 pub use ciba_std::ClientCertificate;
 pub use ciba_std::{
     AuthenticateError, CallError, ClientBuilder, Clock, ConnectError, DiscoverError, DriveError,
-    DriverBuilder, EntropyError, EntropySource, FileSaver, GUARD_CAPACITY, Keys, Origin,
-    PromptGuard, Report, SaverError, SignerError, Superseded, SystemClock, SystemEntropy, Watch,
-    on_event,
+    DriverBuilder, FileSaver, Keys, Origin, PromptGuard, Report, SaverError, SignerError,
+    Superseded, SystemClock, Watch, entropy, limits, on_event,
 };
 pub use reqwest;
 
@@ -58,13 +57,3 @@ pub use inbox::Inbox;
 pub use service::NotificationService;
 pub use shared::{Saver, SharedFlow};
 pub use signer::Signer;
-
-/// Sources of random bytes.
-pub mod entropy {
-    pub use ciba_std::{EntropyError, EntropySource, SystemEntropy};
-}
-
-/// The default sizes of what is kept in memory.
-pub mod limits {
-    pub use ciba_std::{GUARD_CAPACITY, INBOX_CAPACITY};
-}

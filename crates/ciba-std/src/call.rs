@@ -1,9 +1,9 @@
 //! The drive of one call with tokens, without its I/O.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use ciba_core::{
-    Input, KeyOperation, KeySetRequest, Output, Sending,
+    ClientConfig, Entropy, Input, KeyOperation, KeySetRequest, Output, Sending, Timestamp,
     tokens::{
         Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfo,
         UserInfoRequest,
@@ -37,55 +37,79 @@ pub enum CallStep<'a, A: Adapter> {
     Done,
 }
 
-impl<'a, A: Adapter> CallDrive<'a, A, ()> {
-    /// Begins to revoke a token.
+/// A request with the tokens of an authentication: a [`RefreshRequest`], a [`UserInfoRequest`] or a
+/// [`Revocable`] token.
+pub trait CallRequest: Sized {
+    /// What the call returns.
+    type Answer;
+
+    /// Begins the call.
     ///
     /// # Errors
     ///
-    /// [`CallError::NotPossible`], and [`CallError::Drive`] if there are no random bytes.
-    pub fn revoke(
-        driver: &'a DriverBase<A>,
-        token: impl Into<Revocable>,
-    ) -> Result<Self, CallError> {
-        let (config, now) = (driver.config().clone(), driver.clock().now());
-        let call = Call::revoke(config, token, driver.draw().map_err(DriveError::from)?, now)?;
-        Ok(Self { driver, call })
+    /// [`NotPossible`]. Nothing was sent.
+    fn begin(
+        self,
+        config: Arc<ClientConfig>,
+        entropy: Entropy,
+        now: Timestamp,
+    ) -> Result<Call<Self::Answer>, NotPossible>;
+}
+
+impl CallRequest for RefreshRequest {
+    type Answer = Refreshed;
+
+    fn begin(
+        self,
+        config: Arc<ClientConfig>,
+        entropy: Entropy,
+        now: Timestamp,
+    ) -> Result<Call<Refreshed>, NotPossible> {
+        Call::refresh(config, self, entropy, now)
     }
 }
 
-impl<'a, A: Adapter> CallDrive<'a, A, Refreshed> {
-    /// Begins to exchange a refresh token for new tokens.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError::NotPossible`], and [`CallError::Drive`] if there are no random bytes.
-    pub fn refresh(
-        driver: &'a DriverBase<A>,
-        request: impl Into<RefreshRequest>,
-    ) -> Result<Self, CallError> {
-        let (config, now) = (driver.config().clone(), driver.clock().now());
-        let call = Call::refresh(config, request, driver.draw().map_err(DriveError::from)?, now)?;
-        Ok(Self { driver, call })
+impl CallRequest for UserInfoRequest {
+    type Answer = UserInfo;
+
+    fn begin(
+        self,
+        config: Arc<ClientConfig>,
+        entropy: Entropy,
+        now: Timestamp,
+    ) -> Result<Call<UserInfo>, NotPossible> {
+        Call::userinfo(config, self, entropy, now)
     }
 }
 
-impl<'a, A: Adapter> CallDrive<'a, A, UserInfo> {
-    /// Begins to ask for the claims about a person.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError::NotPossible`], and [`CallError::Drive`] if there are no random bytes.
-    pub fn userinfo(
-        driver: &'a DriverBase<A>,
-        request: impl Into<UserInfoRequest>,
-    ) -> Result<Self, CallError> {
-        let (config, now) = (driver.config().clone(), driver.clock().now());
-        let call = Call::userinfo(config, request, driver.draw().map_err(DriveError::from)?, now)?;
-        Ok(Self { driver, call })
+impl CallRequest for Revocable {
+    type Answer = ();
+
+    fn begin(
+        self,
+        config: Arc<ClientConfig>,
+        entropy: Entropy,
+        now: Timestamp,
+    ) -> Result<Call<()>, NotPossible> {
+        Call::revoke(config, self, entropy, now)
     }
 }
 
 impl<'a, A: Adapter, R> CallDrive<'a, A, R> {
+    /// Begins a call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::NotPossible`], and [`CallError::Drive`] if there are no random bytes.
+    pub fn begin(
+        driver: &'a DriverBase<A>,
+        request: impl CallRequest<Answer = R>,
+    ) -> Result<Self, CallError> {
+        let (config, now) = (driver.config().clone(), driver.clock().now());
+        let call = request.begin(config, driver.draw().map_err(DriveError::from)?, now)?;
+        Ok(Self { driver, call })
+    }
+
     /// Returns the I/O that the call needs next.
     ///
     /// # Errors

@@ -9,8 +9,9 @@ use ciba_core::{
 };
 
 use crate::{
-    Adapter, AuthenticateError, Clock, DriveError, EntropyError, EntropySource, Keys, PromptGuard,
-    Routing, Signing, SystemClock, SystemEntropy,
+    Adapter, AuthenticateError, Clock, DriveError, Keys, PromptGuard, Routing, Signing,
+    SystemClock,
+    entropy::{EntropyError, EntropySource, SystemEntropy},
 };
 
 /// An [`Adapter`] with a driver.

@@ -11,7 +11,7 @@ use ciba_core::{
     request::RequestError,
 };
 
-use crate::EntropyError;
+use crate::entropy::EntropyError;
 
 /// Why a saver could not be made: any error of a store.
 pub type SaverError = Box<dyn Error + Send + Sync>;

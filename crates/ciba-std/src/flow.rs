@@ -236,8 +236,8 @@ impl<T> LockedFlow<T> {
         *self.prompting() = None;
     }
 
-    /// Performs a step of the flow. Afterwards, updates the flow's place in a guard, or gives it back if the flow is over. `None` if the result was
-    /// taken.
+    /// Performs a step of the flow. Afterwards, updates the flow's place in a guard, or gives it
+    /// back if the flow is over. `None` if the result was taken.
     fn step<R>(&self, step: impl FnOnce(&mut Flow) -> R) -> Option<R> {
         let mut prompting = self.prompting();
         let (done, is_over) = self.look(|flow| {

@@ -9,7 +9,7 @@ mod client;
 mod clock;
 mod drive;
 mod driver;
-mod entropy;
+pub mod entropy;
 mod error;
 mod exchange;
 mod file_saver;
@@ -30,7 +30,7 @@ mod watch;
 pub use ciba_core;
 
 pub use adapter::Adapter;
-pub use call::{CallDrive, CallError, CallStep};
+pub use call::{CallDrive, CallError, CallRequest, CallStep};
 pub use cause::{io_cause, sources};
 #[cfg(feature = "rustls")]
 pub use certificate::{CertificateError, ClientCertificate};
@@ -40,7 +40,6 @@ pub use client::{
 pub use clock::{Clock, SystemClock};
 pub use drive::{Drive, Outgoing, Step};
 pub use driver::{DriverBase, DriverBuilder, Driving};
-pub use entropy::{EntropyError, EntropySource, SystemEntropy};
 pub use error::{AuthenticateError, DiscoverError, DriveError, SaverError, Unverified};
 pub use exchange::{CONNECT_TIMEOUT, ExchangeBegun, LineState, Lines, Terms, USER_AGENT, answer};
 pub use file_saver::{FileSaver, FileSaverError, SavedFlow};
@@ -48,11 +47,16 @@ pub use flow::{Attachment, LockedFlow, Saving, SharedFlow};
 pub use gate::{Gate, Withheld};
 pub use kept::{KEPT_IDLE, KEPT_PER_HOST, KeptConnections};
 pub use keys::{KeyStep, Keys};
-pub use prompts::{GUARD_CAPACITY, PromptGuard, Prompting};
+pub use prompts::{PromptGuard, Prompting};
 pub use report::Report;
-pub use routing::{Delivery, INBOX_CAPACITY, ReplyStep, Routed, Routing};
+pub use routing::{Delivery, ReplyStep, Routed, Routing};
 pub use signing::Signing;
 pub use superseded::Superseded;
 #[cfg(feature = "rustls")]
 pub use tls::{CaError, read_authorities, tls_cause};
 pub use watch::{SignerError, Watch, on_event};
+
+/// The default sizes of what is kept in memory.
+pub mod limits {
+    pub use crate::{prompts::GUARD_CAPACITY, routing::INBOX_CAPACITY};
+}

@@ -10,7 +10,7 @@ use ciba_core::{
     prompts::{PromptPlace, PromptRefused, RunningPrompts},
 };
 
-use crate::{EntropyError, EntropySource as _, SystemEntropy};
+use crate::entropy::{EntropyError, EntropySource as _, SystemEntropy};
 
 /// The number of running flows a [`PromptGuard`] holds unless [`PromptGuard::with_capacity`] says
 /// otherwise.

@@ -12,8 +12,8 @@ use std::{
 use ciba_ureq::{
     HttpClient, Keys, SystemClock,
     ciba_core::{
-        AuthRequest, ClientAuth, ClientConfig, ClientId, Flow, Issuer, Output, SoftwareKey,
-        Timestamp, metadata::DiscoveryAddress,
+        AuthRequest, ClientAuth, ClientConfig, ClientId, Discovery, Flow, Issuer, Output,
+        SoftwareKey, Timestamp, metadata::DiscoveryAddress,
     },
     entropy::{EntropySource as _, SystemEntropy},
     http::{discover, platform_roots},
@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: own_loop ISSUER CLIENT_ID LOGIN_HINT".into());
     };
     let http = HttpClient::new(platform_roots)?;
-    let provider = discover(&http, Issuer::parse(issuer)?, DiscoveryAddress::OpenId)?;
+    let provider =
+        discover(&http, &Discovery::new(Issuer::parse(issuer)?, DiscoveryAddress::OpenId))?;
     let key = SoftwareKey::from_file(&fs::read(env::var("CLIENT_KEY")?)?)?;
     let auth =
         ClientAuth::PrivateKeyJwt { algorithm: key.algorithm(), key_id: Some(key.key_id().into()) };

@@ -1,9 +1,9 @@
 //! Calls with the tokens of an authentication, in the calling thread.
 
 use ciba_core::tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest};
-use ciba_std::{CallDrive, CallError, CallStep, Signing};
+use ciba_std::{CallDrive, CallError, CallRequest, CallStep, Signing};
 
-use crate::{Client, Driver, Ureq};
+use crate::{Client, Driver};
 
 impl Client {
     /// Exchanges a refresh token for new tokens: `client.refresh(&authentication)`, and then
@@ -15,7 +15,7 @@ impl Client {
     /// [`CallError`]; [`CallFailure::RefreshLost`](ciba_core::tokens::CallFailure::RefreshLost) if the
     /// provider may have replaced the refresh token and the answer was lost.
     pub fn refresh(&self, request: impl Into<RefreshRequest>) -> Result<Refreshed, CallError> {
-        self.driver().refresh(request)
+        self.driver().call(request.into())
     }
 
     /// Revokes a token: `client.revoke(refresh_token)`. Revoking the refresh token usually ends all
@@ -25,7 +25,7 @@ impl Client {
     ///
     /// [`CallError`]. The token is still valid.
     pub fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
-        self.driver().revoke(token)
+        self.driver().call(token.into())
     }
 
     /// Asks for the claims about the authenticated person: `client.userinfo(&authentication)`.
@@ -34,39 +34,20 @@ impl Client {
     ///
     /// [`CallError`]; [`CallError::is_invalid_token`] if the access token is not valid any more.
     pub fn userinfo(&self, request: impl Into<UserInfoRequest>) -> Result<UserInfo, CallError> {
-        self.driver().userinfo(request)
+        self.driver().call(request.into())
     }
 }
 
 impl Driver {
-    /// Exchanges a refresh token for new tokens, as [`Client::refresh`].
+    /// Makes a call with the tokens of an authentication: pass a
+    /// [`RefreshRequest`](ciba_core::tokens::RefreshRequest), a
+    /// [`UserInfoRequest`](ciba_core::tokens::UserInfoRequest) or a [`Revocable`] token.
     ///
     /// # Errors
     ///
     /// [`CallError`].
-    pub fn refresh(&self, request: impl Into<RefreshRequest>) -> Result<Refreshed, CallError> {
-        self.call(CallDrive::refresh(self, request)?)
-    }
-
-    /// Revokes a token, as [`Client::revoke`].
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub fn revoke(&self, token: impl Into<Revocable>) -> Result<(), CallError> {
-        self.call(CallDrive::revoke(self, token)?)
-    }
-
-    /// Asks for the claims about the authenticated person, as [`Client::userinfo`].
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`].
-    pub fn userinfo(&self, request: impl Into<UserInfoRequest>) -> Result<UserInfo, CallError> {
-        self.call(CallDrive::userinfo(self, request)?)
-    }
-
-    fn call<R>(&self, mut call: CallDrive<'_, Ureq, R>) -> Result<R, CallError> {
+    pub fn call<R: CallRequest>(&self, request: R) -> Result<R::Answer, CallError> {
+        let mut call = CallDrive::begin(self, request)?;
         loop {
             match call.step()? {
                 CallStep::Send(sending) => call.answered(self.http().perform(sending))?,

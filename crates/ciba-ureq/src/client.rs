@@ -9,8 +9,7 @@ use ciba_std::{
 use ureq::{config::ConfigBuilder, typestate::AgentScope};
 
 use crate::{
-    AuthenticateError, Driver, HttpClient, SharedFlow, Signer, Ureq, http::discover_with,
-    shared::Store,
+    AuthenticateError, Driver, HttpClient, SharedFlow, Signer, Ureq, http::discover, shared::Store,
 };
 
 /// Authenticates persons at one provider. Clones share connections and keys.
@@ -138,7 +137,7 @@ impl Connect for Ureq {
         let setup = setup?;
         let discovery = setup.discovery()?;
         let http = http(&parts)?;
-        let config = setup.configure(discover_with(&http, &discovery)?)?;
+        let config = setup.configure(discover(&http, &discovery)?)?;
         let client = parts.into_client(config, http)?;
         client.driver().fetch_keys()?;
         Ok(client)

@@ -55,6 +55,8 @@ impl Driver {
     pub fn drive(&self, flow: &SharedFlow, watch: &mut dyn Watch) -> Result<(), DriveError> {
         let mut drive = Drive::begin(&self.0, flow)?;
         loop {
+            // Taken before the step looks at the flow: no change between the two is slept through.
+            let wake_up = flow.attached().wake_ups.next();
             match drive.step(watch)? {
                 Step::Save(saving) => {
                     let outcome = write(&saving);
@@ -72,7 +74,7 @@ impl Driver {
                 }
                 Step::Wait(length) => {
                     let asked = if watch.may_stop() { STOP_INTERVAL } else { length };
-                    flow.attached().bell.wait(length.min(asked));
+                    wake_up.wait(length.min(asked));
                 }
                 Step::Done => return Ok(()),
             }

@@ -24,14 +24,14 @@ use crate::{
     progress::{Mark, mark, reach, while_allowed},
 };
 
-pub use crate::discover::{discover, discover_with};
+pub use crate::discover::discover;
 // The compiler shows this to a program that lacks them: the usual feature first, although it
 // enables the other one.
 #[cfg(any(feature = "rustls", feature = "rustls-aws-lc-rs", feature = "rustls-no-provider"))]
-pub use crate::tls::{only_authorities, platform_roots, platform_roots_and};
-pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT, Unverified};
+pub use crate::tls::{platform_roots, trusting};
 #[cfg(feature = "rustls-no-provider")]
-pub use ciba_std::{CaError, CertificateError};
+pub use ciba_std::{Authorities, CaError, CertificateError};
+pub use ciba_std::{CONNECT_TIMEOUT, DiscoverError, USER_AGENT, Unverified};
 
 /// The log target at which ureq writes everything that it sends and receives, at TRACE. ureq has no
 /// switch for that.
@@ -105,7 +105,7 @@ impl HttpClient {
     ///
     /// `make` is called several times, for connections that are kept, that are not, and that
     /// present the client certificate. It is [`platform_roots`] itself, the result of
-    /// [`platform_roots_and`] or [`only_authorities`], or a closure that sets more.
+    /// [`trusting`], or a closure that sets more.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use ciba_std::{Attachment, FileSaver, ReplyStep, Routed, Saving};
 
 use crate::{
     Ureq,
-    bell::{Bell, Counter, Next},
+    counter::{Counter, Next},
 };
 
 /// Saves the state of one flow, so that the flow survives a restart.
@@ -65,7 +65,7 @@ pub struct Store {
     /// Locked during a save.
     saver: Option<Mutex<Box<dyn Saver>>>,
     /// Wakes the drive.
-    pub(crate) bell: Bell,
+    pub(crate) wake_ups: Counter,
     /// Wakes notifications that wait for the end of another save.
     saves_ended: Counter,
 }
@@ -76,11 +76,11 @@ impl Attachment for Store {
 
     fn new(saver: Option<Box<dyn Saver>>) -> Self {
         let saver = saver.map(Mutex::new);
-        Self { saver, bell: Bell::default(), saves_ended: Counter::default() }
+        Self { saver, wake_ups: Counter::default(), saves_ended: Counter::default() }
     }
 
     fn wake_drive(&self) {
-        self.bell.ring();
+        self.wake_ups.increment();
     }
 
     fn save_ended(&self) {

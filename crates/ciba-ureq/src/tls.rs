@@ -17,43 +17,35 @@ pub fn platform_roots() -> ConfigBuilder<AgentScope> {
     roots(RootCerts::PlatformVerifier)
 }
 
-/// Returns a function that makes builders which trust the certificate authorities of the platform
-/// **and** those in a PEM text.
+/// Returns a function that makes builders which trust these certificate authorities.
 ///
-/// The platform's authorities are read once, from its store, and certificates are verified by
-/// rustls: further rules of the platform, such as its own revocation lists, do not apply.
-///
-/// # Errors
-///
-/// [`CaError`] if the text has no certificate, or one that cannot be read.
-pub fn platform_roots_and(
-    pem: &[u8],
-) -> Result<impl Fn() -> ConfigBuilder<AgentScope> + Clone + Send + Sync + use<>, CaError> {
-    let mut authorities = read_authorities(pem)?;
-    // Certificates of the platform that cannot be read are skipped, as by the platform verifier.
-    authorities.extend(rustls_native_certs::load_native_certs().certs);
-    Ok(specific_roots(&authorities))
-}
-
-/// Returns a function that makes builders which trust the certificate authorities in a PEM text
-/// **and no others**, for a provider with an authority of its own.
+/// With [`Authorities::Extra`], the platform's authorities are read once, from its store, and
+/// certificates are verified by rustls: further rules of the platform, such as its own revocation
+/// lists, do not apply.
 ///
 /// # Errors
 ///
 /// [`CaError`] if the text has no certificate, or one that cannot be read.
-pub fn only_authorities(
-    pem: &[u8],
+pub fn trusting(
+    authorities: &Authorities,
 ) -> Result<impl Fn() -> ConfigBuilder<AgentScope> + Clone + Send + Sync + use<>, CaError> {
-    Ok(specific_roots(&read_authorities(pem)?))
+    let certificates = match authorities {
+        Authorities::Platform => RootCerts::PlatformVerifier,
+        Authorities::Extra(pem) => {
+            let mut all = read_authorities(pem)?;
+            // Certificates of the platform that cannot be read are skipped, as by the platform
+            // verifier.
+            all.extend(rustls_native_certs::load_native_certs().certs);
+            specific_roots(&all)
+        }
+        Authorities::Only(pem) => specific_roots(&read_authorities(pem)?),
+    };
+    Ok(move || roots(certificates.clone()))
 }
 
-fn specific_roots(
-    authorities: &[CertificateDer<'_>],
-) -> impl Fn() -> ConfigBuilder<AgentScope> + Clone + Send + Sync + use<> {
-    let certificates: Vec<_> =
-        authorities.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    let certificates = RootCerts::new_with_certs(&certificates);
-    move || roots(certificates.clone())
+fn specific_roots(authorities: &[CertificateDer<'_>]) -> RootCerts {
+    let owned = |der| Certificate::from_der(der).to_owned();
+    RootCerts::new_with_certs(&authorities.iter().map(|der| owned(der)).collect::<Vec<_>>())
 }
 
 fn roots(roots: RootCerts) -> ConfigBuilder<AgentScope> {
@@ -91,15 +83,4 @@ pub(crate) fn built_in() -> Option<Arc<CryptoProvider>> {
     return Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     #[cfg(not(any(feature = "rustls", feature = "rustls-aws-lc-rs")))]
     None
-}
-
-/// Returns a function that makes builders which trust these authorities.
-pub(crate) fn trusting(
-    authorities: &Authorities,
-) -> Result<Box<dyn Fn() -> ConfigBuilder<AgentScope> + Send + Sync>, CaError> {
-    Ok(match authorities {
-        Authorities::Platform => Box::new(platform_roots),
-        Authorities::Extra(pem) => Box::new(platform_roots_and(pem)?),
-        Authorities::Only(pem) => Box::new(only_authorities(pem)?),
-    })
 }

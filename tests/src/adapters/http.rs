@@ -43,14 +43,19 @@ impl Adapter {
                 Of::Reqwest(Box::new(|| ciba_reqwest::http::platform_roots().no_proxy()))
             }
             (Self::Reqwest, Roots::Ca(pem)) => {
-                let roots = ciba_reqwest::http::only_authorities(pem.as_bytes()).ok()?;
+                let roots = ciba_reqwest::http::trusting(&ciba_reqwest::http::Authorities::Only(
+                    pem.into(),
+                ))
+                .ok()?;
                 Of::Reqwest(Box::new(move || roots().no_proxy()))
             }
             (Self::Ureq, Roots::Platform) => {
                 Of::Ureq(Box::new(|| ciba_ureq::http::platform_roots().proxy(None)))
             }
             (Self::Ureq, Roots::Ca(pem)) => {
-                let roots = ciba_ureq::http::only_authorities(pem.as_bytes()).ok()?;
+                let roots =
+                    ciba_ureq::http::trusting(&ciba_ureq::http::Authorities::Only(pem.into()))
+                        .ok()?;
                 Of::Ureq(Box::new(move || roots().proxy(None)))
             }
         }))

@@ -15,7 +15,6 @@ use std::{
 use ciba_core::{
     DeliveryMode, JwksCache,
     http::{Body, Headers},
-    metadata::DiscoveryAddress,
     notification::NotificationReply,
 };
 use ciba_test_op::{
@@ -29,7 +28,7 @@ use rustls::{
 };
 
 use super::{
-    Ended, Numbers, QUIET, START, discovery, issuer,
+    Ended, Numbers, QUIET, START, discovery,
     kept::{DRIVES, STOPPED, Store},
     outcome, start,
 };
@@ -103,8 +102,8 @@ impl Scene {
     }
 }
 
-impl ciba_std::EntropySource for Numbers {
-    fn draw(&self) -> Result<ciba_core::Entropy, ciba_std::EntropyError> {
+impl ciba_std::entropy::EntropySource for Numbers {
+    fn draw(&self) -> Result<ciba_core::Entropy, ciba_std::entropy::EntropyError> {
         Ok(Self::draw(self))
     }
 }
@@ -265,19 +264,19 @@ pub fn ureq(row: &Scenario) -> Outcome {
 pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_ureq::{
         AuthenticateError, ClientCertificate, DriveError, Driver, HttpClient, Inbox, SharedFlow,
-        http::{DiscoverError, discover, only_authorities},
+        http::{Authorities, DiscoverError, discover, trusting},
         ureq::Agent,
     };
 
     served(row, |scene| {
         let http = match &scene.certificate {
-            None if row.transport != Transport::Http => {
-                HttpClient::new(only_authorities(scene.ca()).expect("an authority"))
-                    .expect("certificates are verified")
-            }
+            None if row.transport != Transport::Http => HttpClient::new(
+                trusting(&Authorities::Only(scene.ca().into())).expect("an authority"),
+            )
+            .expect("certificates are verified"),
             None => HttpClient::new(Agent::config_builder).expect("certificates are verified"),
             Some(shown) => {
-                let ca = only_authorities(scene.ca()).expect("an authority");
+                let ca = trusting(&Authorities::Only(scene.ca().into())).expect("an authority");
                 let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
                 let certificate = ClientCertificate::from_pem(chain, key).expect("a certificate");
                 let anonymous =
@@ -285,7 +284,7 @@ pub fn ureq_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                 anonymous.with_certificate(certificate).expect("a certificate")
             }
         };
-        let found = match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId) {
+        let found = match discover(&http, &discovery(row, &scene.place)) {
             Ok(metadata) => Ok(metadata),
             Err(DiscoverError::Metadata(error)) => Err(error),
             Err(DiscoverError::Unreachable { how, .. }) => {
@@ -340,7 +339,7 @@ pub fn reqwest(row: &Scenario) -> Outcome {
 pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     use ciba_reqwest::{
         AuthenticateError, ClientCertificate, DriveError, Driver, HttpClient, Inbox, SharedFlow,
-        http::{DiscoverError, discover, only_authorities},
+        http::{Authorities, DiscoverError, discover, trusting},
         reqwest::Client,
     };
 
@@ -349,13 +348,13 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
     served(row, |scene| {
         runtime().block_on(async {
             let http = match &scene.certificate {
-                None if row.transport != Transport::Http => {
-                    HttpClient::new(only_authorities(scene.ca()).expect("an authority"))
-                        .expect("a client")
-                }
+                None if row.transport != Transport::Http => HttpClient::new(
+                    trusting(&Authorities::Only(scene.ca().into())).expect("an authority"),
+                )
+                .expect("a client"),
                 None => HttpClient::new(Client::builder).expect("a client"),
                 Some(shown) => {
-                    let ca = only_authorities(scene.ca()).expect("an authority");
+                    let ca = trusting(&Authorities::Only(scene.ca().into())).expect("an authority");
                     let (chain, key) = (shown.certificate_pem.as_bytes(), shown.key_pem.as_bytes());
                     let certificate =
                         ClientCertificate::from_pem(chain, key).expect("a certificate");
@@ -363,15 +362,14 @@ pub fn reqwest_at(row: &Scenario, fails: Option<Fails>) -> Outcome {
                     anonymous.with_certificate(certificate).expect("a certificate")
                 }
             };
-            let found =
-                match discover(&http, issuer(row, &scene.place), DiscoveryAddress::OpenId).await {
-                    Ok(metadata) => Ok(metadata),
-                    Err(DiscoverError::Metadata(error)) => Err(error),
-                    Err(DiscoverError::Unreachable { how, .. }) => {
-                        return Err(format!("discovery: {how:?}"));
-                    }
-                    Err(error) => return Err(format!("discovery: {error}")),
-                };
+            let found = match discover(&http, &discovery(row, &scene.place)).await {
+                Ok(metadata) => Ok(metadata),
+                Err(DiscoverError::Metadata(error)) => Err(error),
+                Err(DiscoverError::Unreachable { how, .. }) => {
+                    return Err(format!("discovery: {how:?}"));
+                }
+                Err(error) => return Err(format!("discovery: {error}")),
+            };
             let config = row.configure(&scene.place, found)?;
             let (inbox, clock) = (Inbox::default(), scene.clock.clone());
             let mut driver = Driver::builder(Arc::clone(&config), http)

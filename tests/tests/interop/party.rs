@@ -7,7 +7,7 @@ use std::{
 };
 
 use ciba_core::{
-    AuthRequest, Authentication, ClientConfigBuilder, Event, Failure, Issuer, Timestamp,
+    AuthRequest, Authentication, ClientConfigBuilder, Discovery, Event, Failure, Issuer, Timestamp,
     crypto::{AwsLcRs, RustCrypto},
     http::Endpoint,
     metadata::DiscoveryAddress,
@@ -107,18 +107,18 @@ impl Party {
         let ca = read("ca.pem".into());
         let trusted = read(format!("{}.pem", deviations.trusts));
         let issuer = Issuer::parse(client.issuer()).expect("the issuer is an address");
+        let discovery = Discovery::new(issuer, DiscoveryAddress::OpenId);
         let certificate = deviations.shows.or(client.certificate.as_deref());
         let identity =
             certificate.map(|name| (read(format!("{name}.pem")), read(format!("{name}.key"))));
         match adapter {
             Adapter::Reqwest => {
-                let roots = |ca: &[u8]| ciba_reqwest::http::only_authorities(ca).expect("a CA");
+                let roots = |ca: &[u8]| {
+                    ciba_reqwest::http::trusting(&ciba_reqwest::http::Authorities::Only(ca.into()))
+                        .expect("a CA")
+                };
                 let http = ciba_reqwest::HttpClient::new(roots(&ca)).expect("an HTTP client");
-                let metadata = runtime().block_on(ciba_reqwest::http::discover(
-                    &http,
-                    issuer,
-                    DiscoveryAddress::OpenId,
-                ));
+                let metadata = runtime().block_on(ciba_reqwest::http::discover(&http, &discovery));
                 let metadata = metadata.expect("metadata");
                 let (config, key) = client.config(
                     metadata,
@@ -145,10 +145,12 @@ impl Party {
                 Self { driver: Driver::Reqwest(driver) }
             }
             Adapter::Ureq => {
-                let roots = |ca: &[u8]| ciba_ureq::http::only_authorities(ca).expect("a CA");
+                let roots = |ca: &[u8]| {
+                    ciba_ureq::http::trusting(&ciba_ureq::http::Authorities::Only(ca.into()))
+                        .expect("a CA")
+                };
                 let http = ciba_ureq::HttpClient::new(roots(&ca)).expect("an HTTP client");
-                let metadata = ciba_ureq::http::discover(&http, issuer, DiscoveryAddress::OpenId)
-                    .expect("metadata");
+                let metadata = ciba_ureq::http::discover(&http, &discovery).expect("metadata");
                 let (config, key) =
                     client.config(metadata, Arc::new(AwsLcRs), &AwsLcRs, deviations.configures);
                 let mut http = ciba_ureq::HttpClient::new(roots(&trusted)).expect("an HTTP client");

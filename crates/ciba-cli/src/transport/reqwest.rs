@@ -13,7 +13,7 @@ use ciba_core::{
     notification::{BadNotification, NotificationReply, NotificationVerdict},
     tokens::{CallFailure, UserInfo, UserInfoRequest},
 };
-use ciba_reqwest::{CallError, Driver, HttpClient, Inbox, Saver, SharedFlow};
+use ciba_reqwest::{CallError, Driver, HttpClient, Inbox, Saver, SharedFlow, http::Authorities};
 
 use super::{
     failure::undiscovered,
@@ -37,7 +37,7 @@ impl Reqwest {
         let roots: Box<dyn Fn() -> ciba_reqwest::reqwest::ClientBuilder + Send + Sync> =
             match &files.ca {
                 Some((path, pem)) => Box::new(
-                    ciba_reqwest::http::only_authorities(pem)
+                    ciba_reqwest::http::trusting(&Authorities::Only(pem.clone()))
                         .map_err(|_| unusable_ca(path, pem))?,
                 ),
                 None if has_roots => Box::new(ciba_reqwest::http::platform_roots),
@@ -60,7 +60,7 @@ impl Reqwest {
 #[async_trait]
 impl HttpLibrary for Reqwest {
     async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
-        let found = ciba_reqwest::http::discover_with(&self.http, &discovery).await;
+        let found = ciba_reqwest::http::discover(&self.http, &discovery).await;
         found.map_err(undiscovered)
     }
 
@@ -92,7 +92,7 @@ impl HttpLibrary for Reqwest {
     async fn userinfo(&self, request: UserInfoRequest) -> Result<UserInfo, CallError> {
         // There are no tokens before a flow was driven.
         match self.driver.get() {
-            Some(driver) => driver.userinfo(request).await,
+            Some(driver) => driver.call(request).await,
             None => Err(CallError::Failed(CallFailure::Abandoned)),
         }
     }

@@ -14,7 +14,7 @@ use ciba_core::{
     notification::{BadNotification, NotificationReply, NotificationVerdict},
     tokens::{CallFailure, UserInfo, UserInfoRequest},
 };
-use ciba_ureq::{CallError, Driver, HttpClient, Inbox, Saver, SharedFlow};
+use ciba_ureq::{CallError, Driver, HttpClient, Inbox, Saver, SharedFlow, http::Authorities};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -35,7 +35,8 @@ impl Ureq {
     pub(super) fn new(files: &Files<'_>, proxies: Proxies, trace: bool) -> Result<Self, Stop> {
         let http = match &files.ca {
             Some((path, pem)) => HttpClient::new(
-                ciba_ureq::http::only_authorities(pem).map_err(|_| unusable_ca(path, pem))?,
+                ciba_ureq::http::trusting(&Authorities::Only(pem.clone()))
+                    .map_err(|_| unusable_ca(path, pem))?,
             ),
             None => HttpClient::new(ciba_ureq::http::platform_roots),
         };
@@ -55,7 +56,7 @@ impl Ureq {
 impl HttpLibrary for Ureq {
     async fn discover(&self, discovery: Discovery) -> Result<ProviderMetadata, Failure> {
         let http = self.http.clone();
-        let found = spawn_blocking(move || ciba_ureq::http::discover_with(&http, &discovery)).await;
+        let found = spawn_blocking(move || ciba_ureq::http::discover(&http, &discovery)).await;
         found.map_err(|_| unobtainable(None))?.map_err(undiscovered)
     }
 
@@ -98,7 +99,7 @@ impl HttpLibrary for Ureq {
         let Some(driver) = self.driver.get().cloned() else {
             return Err(CallError::Failed(CallFailure::Abandoned));
         };
-        match spawn_blocking(move || driver.userinfo(request)).await {
+        match spawn_blocking(move || driver.call(request)).await {
             Ok(answered) => answered,
             // The panic hook ends the process before, and the task is never aborted.
             Err(_) => std::process::abort(),

@@ -1,30 +1,9 @@
-//! Wake-ups of threads that wait for a flow.
+//! Wake-ups of threads that wait for something to happen to a flow.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-
-/// Wakes the drive of a flow. A ring before the wait is remembered.
-#[derive(Debug, Default)]
-pub(crate) struct Bell {
-    rung: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Bell {
-    pub(crate) fn ring(&self) {
-        *lock(&self.rung) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for a ring, at most this long. Returns at once if the bell rang since the last wait.
-    pub(crate) fn wait(&self, at_most: Duration) {
-        let waited = self.changed.wait_timeout_while(lock(&self.rung), at_most, |rung| !*rung);
-        let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        *rung = false;
-    }
-}
 
 /// Counts occurrences, and wakes every thread that waits for the next one.
 #[derive(Debug, Default)]
