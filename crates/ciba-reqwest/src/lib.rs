@@ -13,7 +13,7 @@
 //! | [`Inbox`] | receives notifications, in ping and push mode |
 //! | `NotificationService` (feature `tower`) | the notification endpoint as a service for axum, hyper and others |
 //! | [`PromptGuard`] | allows one running flow for each person |
-//! | [`http::discover`], [`http::discover_with`] | fetch the provider's metadata |
+//! | [`http::discover`] | fetches the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an
 //! event loop, use these building blocks without the [`Driver`].

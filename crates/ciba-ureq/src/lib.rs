@@ -12,7 +12,7 @@
 //! | [`SharedFlow`], [`Saver`] | the flow being driven, and what saves it; [`FileSaver`] saves to a file |
 //! | [`Inbox`] | receives notifications, in ping and push mode |
 //! | [`PromptGuard`] | allows one running flow for each person |
-//! | [`http::discover`], [`http::discover_with`] | fetch the provider's metadata |
+//! | [`http::discover`] | fetches the provider's metadata |
 //!
 //! This crate decides nothing about the protocol; [`ciba_core::Flow`] does. If you already have an
 //! event loop, use these building blocks without the [`Driver`].

@@ -29,7 +29,7 @@ use crate::{
 /// AES for decryption, and with the feature `rustcrypto-rsa` also RS*, PS* and RSA-OAEP. ECDSA
 /// signatures are deterministic ([RFC 6979]).
 ///
-/// Services that sign or decrypt with RSA should prefer [`AwsLcRs`](crate::crypto::AwsLcRs), which
+/// Services that sign or decrypt with RSA should prefer the feature `aws-lc-rs`, whose backend
 /// signs four times as fast and runs in constant time ([RUSTSEC-2023-0071] concerns the `rsa` crate).
 ///
 /// [RUSTSEC-2023-0071]: https://rustsec.org/advisories/RUSTSEC-2023-0071
