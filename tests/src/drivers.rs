@@ -166,9 +166,6 @@ fn survives(row: &Scenario, save: usize, dies: Dies) -> Option<String> {
 fn needed(row: &Scenario, outcome: &Outcome) -> Requests {
     match outcome.requests() {
         requests @ Requests { keys: 1, .. } if row.requests.keys == 0 => requests.keys(0),
-        requests if row.may_lose_keys && requests.keys == row.requests.keys + 1 => {
-            requests.keys(row.requests.keys)
-        }
         requests => requests,
     }
 }

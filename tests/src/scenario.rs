@@ -134,8 +134,6 @@ pub struct Scenario {
     pub signing: Option<JwsAlgorithm>,
     /// The algorithm of DPoP proofs, if the access tokens are bound to a key.
     pub dpop: Option<JwsAlgorithm>,
-    /// Whether one fetch of the key set may meet a connection that is ending, and be repeated.
-    pub may_lose_keys: bool,
     /// Whether the access tokens are bound to the client's certificate.
     pub is_bound: bool,
     /// How the notification endpoint is protected.
@@ -187,7 +185,6 @@ impl Scenario {
             mode: DeliveryMode::Poll,
             signing: None,
             dpop: None,
-            may_lose_keys: false,
             is_bound: false,
             protection: Protection::None,
             transport: Transport::Http,
@@ -234,14 +231,6 @@ impl Scenario {
     #[must_use]
     pub fn dpop(mut self, algorithm: JwsAlgorithm) -> Self {
         self.dpop = Some(algorithm);
-        self
-    }
-
-    /// Allows one fetch of the key set more. The keys are asked for right after an answer; if the
-    /// provider ends its connection after that answer, the two race.
-    #[must_use]
-    pub fn may_lose_keys(mut self) -> Self {
-        self.may_lose_keys = true;
         self
     }
 

@@ -397,3 +397,45 @@ fn absolute<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Er
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     path.as_ref().map(absolute).serialize(to)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        client: Client,
+    }
+
+    /// `ciba resume` may be called in another directory. The file of `--client` is not kept; what it
+    /// says is.
+    #[test]
+    fn a_state_file_keeps_every_path_absolute() {
+        let command = Alone::command();
+        let files = command.get_arguments().filter(|argument| {
+            let names = argument.get_value_names().unwrap_or_default();
+            names.iter().any(|name| name == "FILE")
+        });
+        let options: Vec<_> = files.filter_map(clap::Arg::get_long).collect();
+        assert!(options.contains(&"dpop") && options.len() >= 9, "{options:?}");
+        let words = options.iter().flat_map(|option| [format!("--{option}"), "a/file".into()]);
+        let given =
+            <Alone as clap::Parser>::parse_from(["ciba".to_owned()].into_iter().chain(words));
+        let kept = serde_json::to_value(&given.client).expect("options can be written");
+        let absolute = std::path::absolute("a/file").expect("there is a current directory");
+        let count = count_of(&kept, &absolute.display().to_string());
+        assert_eq!((count_of(&kept, "a/file"), count), (0, options.len() - 1), "{kept}");
+    }
+
+    fn count_of(value: &Value, text: &str) -> usize {
+        match value {
+            Value::String(found) => usize::from(found == text),
+            Value::Object(members) => members.values().map(|value| count_of(value, text)).sum(),
+            _ => 0,
+        }
+    }
+}

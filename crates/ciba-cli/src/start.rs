@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ciba_core::{
     AuthRequest, ClientConfig, Flow,
     secret::AccessToken,
-    tokens::{Call, UserInfoRequest},
+    tokens::{CallRequest as _, UserInfoRequest},
 };
 
 use crate::{entropy::entropy, exit::Stop, time::now};
@@ -20,7 +20,7 @@ pub(crate) fn start(config: &Arc<ClientConfig>, request: AuthRequest) -> Result<
 /// sent: the person should not be prompted in vain.
 pub(crate) fn rehearse_userinfo(config: &Arc<ClientConfig>) -> Result<(), Stop> {
     let request = UserInfoRequest::new(AccessToken::new("rehearsal"), "rehearsal");
-    match Call::userinfo(Arc::clone(config), request, entropy()?, now()) {
+    match request.call(Arc::clone(config), entropy()?, now()) {
         Ok(_) => Ok(()),
         Err(error) => Err(Stop::usage(format!("--userinfo cannot be used: {error}"))),
     }

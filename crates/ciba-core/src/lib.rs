@@ -192,7 +192,8 @@ pub mod notification {
 pub mod tokens {
     pub use crate::{
         flow::{
-            Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfoRequest,
+            Call, CallFailure, CallRequest, NotPossible, RefreshRequest, Refreshed, Revocable,
+            UserInfoRequest,
         },
         userinfo::UserInfo,
     };

@@ -1,7 +1,9 @@
 //! Calls with the tokens of an authentication.
 
-use ciba_core::tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest};
-use ciba_std::{CallDrive, CallError, CallRequest, CallStep};
+use ciba_core::tokens::{
+    CallRequest, RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest,
+};
+use ciba_std::{CallDrive, CallError, CallStep};
 
 use crate::{Client, Driver, drive};
 
@@ -46,9 +48,8 @@ impl Client {
 }
 
 impl Driver {
-    /// Makes a call with the tokens of an authentication: pass a
-    /// [`RefreshRequest`](ciba_core::tokens::RefreshRequest), a
-    /// [`UserInfoRequest`](ciba_core::tokens::UserInfoRequest) or a [`Revocable`] token.
+    /// Makes a call with the tokens of an authentication: pass a [`RefreshRequest`], a
+    /// [`UserInfoRequest`] or a [`Revocable`] token.
     ///
     /// # Errors
     ///

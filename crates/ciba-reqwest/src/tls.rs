@@ -16,15 +16,14 @@ pub fn platform_roots() -> ClientBuilder {
 pub fn trusting(
     authorities: &Authorities,
 ) -> Result<impl Fn() -> ClientBuilder + Clone + Send + Sync + use<>, CaError> {
-    let (certificates, is_extra) = match authorities {
-        Authorities::Platform => (Vec::new(), true),
-        Authorities::Extra(pem) => (certificates(pem)?, true),
-        Authorities::Only(pem) => (certificates(pem)?, false),
+    let (certificates, is_only) = match authorities {
+        Authorities::Platform => (Vec::new(), false),
+        Authorities::Extra(pem) => (certificates(pem)?, false),
+        Authorities::Only(pem) => (certificates(pem)?, true),
     };
-    Ok(move || match (certificates.clone(), is_extra) {
-        (none, true) if none.is_empty() => platform_roots(),
-        (extra, true) => platform_roots().tls_certs_merge(extra),
-        (only, false) => Client::builder().tls_certs_only(only),
+    Ok(move || match is_only {
+        true => Client::builder().tls_certs_only(certificates.clone()),
+        false => platform_roots().tls_certs_merge(certificates.clone()),
     })
 }
 

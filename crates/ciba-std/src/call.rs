@@ -1,13 +1,10 @@
 //! The drive of one call with tokens, without its I/O.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use ciba_core::{
-    ClientConfig, Entropy, Input, KeyOperation, KeySetRequest, Output, Sending, Timestamp,
-    tokens::{
-        Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfo,
-        UserInfoRequest,
-    },
+    Input, KeyOperation, KeySetRequest, Output, Sending,
+    tokens::{Call, CallFailure, CallRequest, NotPossible},
 };
 
 use crate::{Adapter, DriveError, DriverBase, SignerError, Signing, drive::pause};
@@ -37,64 +34,6 @@ pub enum CallStep<'a, A: Adapter> {
     Done,
 }
 
-/// A request with the tokens of an authentication: a [`RefreshRequest`], a [`UserInfoRequest`] or a
-/// [`Revocable`] token.
-pub trait CallRequest: Sized {
-    /// What the call returns.
-    type Answer;
-
-    /// Begins the call.
-    ///
-    /// # Errors
-    ///
-    /// [`NotPossible`]. Nothing was sent.
-    fn begin(
-        self,
-        config: Arc<ClientConfig>,
-        entropy: Entropy,
-        now: Timestamp,
-    ) -> Result<Call<Self::Answer>, NotPossible>;
-}
-
-impl CallRequest for RefreshRequest {
-    type Answer = Refreshed;
-
-    fn begin(
-        self,
-        config: Arc<ClientConfig>,
-        entropy: Entropy,
-        now: Timestamp,
-    ) -> Result<Call<Refreshed>, NotPossible> {
-        Call::refresh(config, self, entropy, now)
-    }
-}
-
-impl CallRequest for UserInfoRequest {
-    type Answer = UserInfo;
-
-    fn begin(
-        self,
-        config: Arc<ClientConfig>,
-        entropy: Entropy,
-        now: Timestamp,
-    ) -> Result<Call<UserInfo>, NotPossible> {
-        Call::userinfo(config, self, entropy, now)
-    }
-}
-
-impl CallRequest for Revocable {
-    type Answer = ();
-
-    fn begin(
-        self,
-        config: Arc<ClientConfig>,
-        entropy: Entropy,
-        now: Timestamp,
-    ) -> Result<Call<()>, NotPossible> {
-        Call::revoke(config, self, entropy, now)
-    }
-}
-
 impl<'a, A: Adapter, R> CallDrive<'a, A, R> {
     /// Begins a call.
     ///
@@ -106,7 +45,7 @@ impl<'a, A: Adapter, R> CallDrive<'a, A, R> {
         request: impl CallRequest<Answer = R>,
     ) -> Result<Self, CallError> {
         let (config, now) = (driver.config().clone(), driver.clock().now());
-        let call = request.begin(config, driver.draw().map_err(DriveError::from)?, now)?;
+        let call = request.call(config, driver.draw().map_err(DriveError::from)?, now)?;
         Ok(Self { driver, call })
     }
 

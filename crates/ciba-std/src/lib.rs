@@ -30,7 +30,7 @@ mod watch;
 pub use ciba_core;
 
 pub use adapter::Adapter;
-pub use call::{CallDrive, CallError, CallRequest, CallStep};
+pub use call::{CallDrive, CallError, CallStep};
 pub use cause::{io_cause, sources};
 #[cfg(feature = "rustls")]
 pub use certificate::{CertificateError, ClientCertificate};

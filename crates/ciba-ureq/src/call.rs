@@ -1,7 +1,9 @@
 //! Calls with the tokens of an authentication, in the calling thread.
 
-use ciba_core::tokens::{RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest};
-use ciba_std::{CallDrive, CallError, CallRequest, CallStep, Signing};
+use ciba_core::tokens::{
+    CallRequest, RefreshRequest, Refreshed, Revocable, UserInfo, UserInfoRequest,
+};
+use ciba_std::{CallDrive, CallError, CallStep, Signing};
 
 use crate::{Client, Driver};
 
@@ -39,9 +41,8 @@ impl Client {
 }
 
 impl Driver {
-    /// Makes a call with the tokens of an authentication: pass a
-    /// [`RefreshRequest`](ciba_core::tokens::RefreshRequest), a
-    /// [`UserInfoRequest`](ciba_core::tokens::UserInfoRequest) or a [`Revocable`] token.
+    /// Makes a call with the tokens of an authentication: pass a [`RefreshRequest`], a
+    /// [`UserInfoRequest`] or a [`Revocable`] token.
     ///
     /// # Errors
     ///

@@ -44,8 +44,9 @@ pub fn trusting(
 }
 
 fn specific_roots(authorities: &[CertificateDer<'_>]) -> RootCerts {
-    let owned = |der| Certificate::from_der(der).to_owned();
-    RootCerts::new_with_certs(&authorities.iter().map(|der| owned(der)).collect::<Vec<_>>())
+    let certificates: Vec<_> =
+        authorities.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    RootCerts::new_with_certs(&certificates)
 }
 
 fn roots(roots: RootCerts) -> ConfigBuilder<AgentScope> {

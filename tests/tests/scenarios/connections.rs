@@ -27,7 +27,7 @@ fn token_requests(provider: &Provider) -> Vec<&Exchange> {
 /// No prompt is repeated; no poll is early, also if the one before it met a connection that was
 /// being closed; and no poll repeats another one, whose assertion it would have.
 fn calm(row: Scenario) -> Scenario {
-    row.may_lose_keys().check(|provider, _| {
+    row.check(|provider, _| {
         let all = provider.exchanges().iter();
         let prompts = all.filter(|it| it.endpoint == Endpoint::Backchannel);
         assert_eq!(prompts.count(), 1);

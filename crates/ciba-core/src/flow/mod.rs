@@ -40,7 +40,8 @@ mod token_answers;
 mod verifying;
 
 pub use after::{
-    Call, CallFailure, NotPossible, RefreshRequest, Refreshed, Revocable, UserInfoRequest,
+    Call, CallFailure, CallRequest, NotPossible, RefreshRequest, Refreshed, Revocable,
+    UserInfoRequest,
 };
 pub use machine::Flow;
 pub use notify::{

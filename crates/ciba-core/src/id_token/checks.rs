@@ -264,15 +264,11 @@ fn acr(claims: &Claims<'_>, context: &IdTokenContext<'_>) -> Result<(), Rejectio
         (AcrRule::Require, None) => Err(another_acr(None, wanted)),
         // No values were requested, so there is nothing to compare with.
         (AcrRule::IfPresent, Some(_)) if wanted.is_empty() => Ok(()),
-        (AcrRule::RequestedOnly, Some(claim)) if wanted.is_empty() => {
-            Err(another_acr(Some(claim), wanted))
-        }
-        (AcrRule::IfPresent | AcrRule::Require | AcrRule::RequestedOnly, Some(claim)) => {
-            match claim.text() {
-                Some(acr) if wanted.is_empty() || wanted.iter().any(|value| value == acr) => Ok(()),
-                _ => Err(another_acr(Some(claim), wanted)),
-            }
-        }
+        (rule, Some(claim)) => match claim.text() {
+            Some(_) if wanted.is_empty() && rule == AcrRule::Require => Ok(()),
+            Some(acr) if wanted.iter().any(|value| value == acr) => Ok(()),
+            _ => Err(another_acr(Some(claim), wanted)),
+        },
     }
 }
 

@@ -18,10 +18,10 @@ const LONGEST: u64 = 1024 * 1024;
 
 impl<A: Connect> ClientBuilder<A> {
     /// Begins a client from the JSON of a [`Registration`](ciba_core::config::Registration) with
-    /// the member `issuer`. Further members are optional: `key_file`, `dpop_key_file`
-    /// (as [`Self::dpop_key`]), `client_secret_file`, `ca_file` (as [`Self::only_authorities`]), `cert_file` and `cert_key_file` are paths
-    /// relative to the current directory, `provider` is the name of a preset, and `profile` that of a
-    /// [`Profile`]. Registered client metadata without an effect here and members whose names begin
+    /// the member `issuer`. Further members are optional: `key_file`, `dpop_key_file` (as
+    /// [`Self::dpop_key`]), `client_secret_file`, `ca_file` (as [`Self::only_authorities`]),
+    /// `cert_file` and `cert_key_file` are paths relative to the current directory, `provider` is
+    /// the name of a preset, and `profile` that of a [`Profile`]. Registered client metadata without an effect here and members whose names begin
     /// with `x_` are ignored. Any other member is an error of [`Self::connect`], because it may be a
     /// misspelt option.
     ///

@@ -115,6 +115,32 @@ async fn carry(
     let mut closing = None;
     loop {
         tokio::select! {
+            // Orders come first: what a stream ordered before its answer was flushed holds for every
+            // request that the client sends after that answer.
+            biased;
+            order = received.recv() => match order {
+                None | Some(Order::Break) => return,
+                // Closed once the frame is sent. NO_ERROR, because clients are inclined to repeat the
+                // requests of such a connection.
+                Some(Order::GoAway) => connection.abrupt_shutdown(Reason::NO_ERROR),
+                Some(Order::End(Closing::Announced)) => connection.graceful_shutdown(),
+                Some(Order::End(how)) => {
+                    closing = Some(how);
+                    if how == Closing::AtOnce {
+                        // The client has read the whole answer once it acknowledges a second ping:
+                        // the first one may overtake the body, which is flushed with it. A request
+                        // that arrives meanwhile is not served.
+                        let Some(mut ping) = connection.ping_pong() else { return };
+                        let orders = streams.orders.clone();
+                        tokio::spawn(async move {
+                            for _ in 0..2 {
+                                let _ = ping.ping(Ping::opaque()).await;
+                            }
+                            let _ = orders.send(Order::Break);
+                        });
+                    }
+                }
+            },
             accepted = connection.accept() => {
                 let Some(Ok((request, respond))) = accepted else { return };
                 // A refused stream leaves the connection as it is.
@@ -124,26 +150,6 @@ async fn carry(
                 };
                 tokio::spawn(serve(streams.clone(), request, respond, unserved));
             }
-            order = received.recv() => match order {
-                None | Some(Order::Break) => return,
-                // Closed once the frame is sent. NO_ERROR, because clients are inclined to repeat the
-                // requests of such a connection.
-                Some(Order::GoAway) => connection.abrupt_shutdown(Reason::NO_ERROR),
-                Some(Order::End(Closing::Announced)) => connection.graceful_shutdown(),
-                Some(Order::End(Closing::AtOnce)) => {
-                    // The client has read the whole answer once it acknowledges a second ping: the
-                    // first one may overtake the body, which is flushed with it.
-                    let Some(mut ping) = connection.ping_pong() else { return };
-                    let orders = streams.orders.clone();
-                    tokio::spawn(async move {
-                        for _ in 0..2 {
-                            let _ = ping.ping(Ping::opaque()).await;
-                        }
-                        let _ = orders.send(Order::Break);
-                    });
-                }
-                Some(Order::End(other)) => closing = Some(other),
-            },
         }
     }
 }

@@ -27,8 +27,7 @@ use crate::{
     wire::{Request, Response, ServerAnswer},
 };
 
-/// A request with tokens that a client already holds, as a state machine without I/O: a refresh
-/// ([`Call::refresh`]), a request for claims ([`Call::userinfo`]) or a revocation ([`Call::revoke`]).
+/// A [`CallRequest`] that is being made, as a state machine without I/O.
 ///
 /// It is driven like a [`Flow`](crate::Flow): perform what [`Self::poll`] returns and pass the answer
 /// to [`Self::handle`], until it returns [`Output::Done`]. It never asks for a save: a call that is
@@ -43,6 +42,26 @@ pub struct Call<R> {
     /// The number of requests that were handed out.
     attempts: u32,
     key_failures: u32,
+}
+
+/// A request with tokens that a client already holds: a refresh
+/// ([`RefreshRequest`](super::RefreshRequest)), a request for claims
+/// ([`UserInfoRequest`](super::UserInfoRequest)) or a revocation ([`Revocable`](super::Revocable)).
+pub trait CallRequest: Sized {
+    /// What the call returns.
+    type Answer;
+
+    /// Begins the call.
+    ///
+    /// # Errors
+    ///
+    /// [`NotPossible`]. Nothing is sent.
+    fn call(
+        self,
+        config: Arc<ClientConfig>,
+        entropy: Entropy,
+        now: Timestamp,
+    ) -> Result<Call<Self::Answer>, NotPossible>;
 }
 
 /// What a call sends, and what the answer means.

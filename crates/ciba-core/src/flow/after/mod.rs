@@ -8,7 +8,7 @@ mod revocation;
 mod tests;
 mod userinfo;
 
-pub use call::Call;
+pub use call::{Call, CallRequest};
 pub use failure::{CallFailure, NotPossible};
 pub use refresh::{RefreshRequest, Refreshed};
 pub use revocation::Revocable;

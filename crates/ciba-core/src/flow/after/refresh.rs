@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
-use super::call::{self, Call, NextStep, Task, Verdict};
+use super::call::{self, Call, CallRequest, NextStep, Task, Verdict};
 use super::failure::{CallFailure, NotPossible};
 use super::userinfo::UserInfoRequest;
 use crate::{
@@ -29,10 +29,20 @@ use crate::{
     },
 };
 
-/// A refresh token, and what is known of the authentication from which it results.
+/// A request for new tokens ([RFC 6749 section 6]), with a refresh token and what is known of the
+/// authentication from which it results.
 ///
 /// Make it from an [`Authentication`] or the [`Refreshed`] tokens of the last refresh, or with
 /// [`Self::new`] from stored values.
+///
+/// An ID Token in the answer must be from the same issuer, about the same person, for the same
+/// audience and of the same authentication as the original ([OIDC Core 12.2]); otherwise none of
+/// the new tokens is available. A request that may have been sent is not repeated: the provider
+/// may have replaced the refresh token, and the call ends as [`CallFailure::RefreshLost`]. A
+/// request that was not sent, or answered with status 408, 425, 429 or 503, is repeated.
+///
+/// [RFC 6749 section 6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
+/// [OIDC Core 12.2]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.12.2
 #[derive(Clone)]
 pub struct RefreshRequest {
     /// `None` if the provider issued none.
@@ -223,28 +233,16 @@ impl From<&Refreshed> for UserInfoRequest {
     }
 }
 
-impl Call<Refreshed> {
-    /// Exchanges a refresh token for new tokens ([RFC 6749 section 6]).
-    ///
-    /// An ID Token in the answer must be from the same issuer, about the same person, for the same
-    /// audience and of the same authentication as the original ([OIDC Core 12.2]); otherwise none of
-    /// the new tokens is available. A request that may have been sent is not repeated: the provider
-    /// may have replaced the refresh token, and the call ends as [`CallFailure::RefreshLost`]. A
-    /// request that was not sent, or answered with status 408, 425, 429 or 503, is repeated.
-    ///
-    /// # Errors
-    ///
-    /// [`NotPossible`] if there is no refresh token, or it cannot be sent.
-    ///
-    /// [RFC 6749 section 6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
-    /// [OIDC Core 12.2]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.12.2
-    pub fn refresh(
+impl CallRequest for RefreshRequest {
+    type Answer = Refreshed;
+
+    fn call(
+        self,
         config: Arc<ClientConfig>,
-        request: impl Into<RefreshRequest>,
         entropy: Entropy,
         now: Timestamp,
-    ) -> Result<Self, NotPossible> {
-        let RefreshRequest { refresh_token, original, scope, repeats } = request.into();
+    ) -> Result<Call<Refreshed>, NotPossible> {
+        let Self { refresh_token, original, scope, repeats } = self;
         let refresh_token = refresh_token.ok_or(NotPossible::NoRefreshToken)?;
         // A proof without the newest nonce would be refused, and nonces are not kept here yet.
         if config.dpop.is_some() {
@@ -253,7 +251,7 @@ impl Call<Refreshed> {
         call::sendable(refresh_token.expose())?;
         let task =
             Refresh { refresh_token, original, scope, repeats, started_at: now, received: None };
-        Ok(Self::start(config, Box::new(task), &entropy, now))
+        Ok(Call::start(config, Box::new(task), &entropy, now))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, sync::Arc};
 
-use super::call::{self, Call, NextStep, Task, Verdict};
+use super::call::{self, Call, CallRequest, NextStep, Task, Verdict};
 use super::failure::{CallFailure, NotPossible};
 use crate::{
     bounds,
@@ -21,7 +21,16 @@ use crate::{
     },
 };
 
-/// A token to revoke, with its type, which helps the provider to find it.
+/// A token to revoke ([RFC 7009]), with its type, which helps the provider to find it.
+///
+/// The provider may revoke other tokens of the same authentication with it: revoking the refresh
+/// token usually ends all of them. A token that the provider does not know, or that has expired,
+/// counts as revoked. The request can be repeated without harm, and is repeated if it has no
+/// usable answer, at most three times within 30 seconds.
+///
+/// It cannot be sent if there is no revocation endpoint.
+///
+/// [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocable {
     token: RefreshToken,
@@ -40,31 +49,20 @@ impl From<&AccessToken> for Revocable {
     }
 }
 
-impl Call<()> {
-    /// Revokes a token, so that it cannot be used any more ([RFC 7009]).
-    ///
-    /// The provider may revoke other tokens of the same authentication with it: revoking the refresh
-    /// token usually ends all of them. A token that the provider does not know, or that has expired,
-    /// counts as revoked. The request can be repeated without harm, and is repeated if it has no
-    /// usable answer, at most three times within 30 seconds.
-    ///
-    /// # Errors
-    ///
-    /// [`NotPossible`] if there is no revocation endpoint, or the token cannot be sent.
-    ///
-    /// [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
-    pub fn revoke(
+impl CallRequest for Revocable {
+    type Answer = ();
+
+    fn call(
+        self,
         config: Arc<ClientConfig>,
-        token: impl Into<Revocable>,
         entropy: Entropy,
         now: Timestamp,
-    ) -> Result<Self, NotPossible> {
-        let token = token.into();
+    ) -> Result<Call<()>, NotPossible> {
         if config.revocation_endpoint.is_none() {
             return Err(NotPossible::NoEndpoint(Endpoint::Revocation));
         }
-        call::sendable(token.token.expose())?;
-        Ok(Self::start(config, Box::new(Revoke(token)), &entropy, now))
+        call::sendable(self.token.expose())?;
+        Ok(Call::start(config, Box::new(Revoke(self)), &entropy, now))
     }
 }
 

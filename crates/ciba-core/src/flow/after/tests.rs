@@ -56,12 +56,12 @@ fn post() -> ClientConfigBuilder {
 
 fn revoking(config: &Arc<ClientConfig>) -> Call<()> {
     let token = RefreshToken::new("sentinel-refresh");
-    Call::revoke(Arc::clone(config), &token, entropy(), at(0)).unwrap()
+    Revocable::from(&token).call(Arc::clone(config), entropy(), at(0)).unwrap()
 }
 
 fn asking(config: &Arc<ClientConfig>) -> Call<UserInfo> {
     let request = UserInfoRequest::new(AccessToken::new("sentinel-access"), SUBJECT);
-    Call::userinfo(Arc::clone(config), request, entropy(), at(0)).unwrap()
+    request.call(Arc::clone(config), entropy(), at(0)).unwrap()
 }
 
 /// Takes the request that a call makes now.
@@ -102,7 +102,7 @@ fn a_revocation_has_the_token_and_a_fresh_credential() {
     for (mut call, token) in [
         (revoking(&config), "token=sentinel-refresh&token_type_hint=refresh_token"),
         (
-            Call::revoke(Arc::clone(&config), &access, entropy(), at(0)).unwrap(),
+            Revocable::from(&access).call(Arc::clone(&config), entropy(), at(0)).unwrap(),
             "token=sentinel-access&token_type_hint=access_token",
         ),
     ] {
@@ -203,8 +203,8 @@ fn a_dropped_output_is_made_again() {
     assert_eq!(waits(&mut call, at(1)).0, at(3));
     let Output::Key(operation) = call.poll(at(3), entropy()) else { panic!("signed again") };
     // A foreign answer changes nothing.
-    let mut other =
-        Call::revoke(config, &AccessToken::new("t"), Entropy::from_bytes([9; 32]), at(0)).unwrap();
+    let token = Revocable::from(&AccessToken::new("t"));
+    let mut other = token.call(config, Entropy::from_bytes([9; 32]), at(0)).unwrap();
     let Misuse { input, reason } = other.handle(operation.unavailable(), at(3)).unwrap_err();
     assert_eq!(reason, MisuseReason::ForeignTicket);
     call.handle(*input, at(3)).unwrap();
@@ -231,7 +231,7 @@ fn a_call_that_is_not_possible_sends_nothing() {
     let bare = builder().build().unwrap();
     let token = RefreshToken::new("t");
     let revoke = |config: &Arc<ClientConfig>, token: &RefreshToken| {
-        Call::revoke(Arc::clone(config), token, entropy(), at(0)).err()
+        Revocable::from(token).call(Arc::clone(config), entropy(), at(0)).err()
     };
     assert_eq!(revoke(&bare, &token), Some(NotPossible::NoEndpoint(Endpoint::Revocation)));
     let config = post().build().unwrap();
@@ -242,20 +242,20 @@ fn a_call_that_is_not_possible_sends_nothing() {
             "{token:?}"
         );
         let request = UserInfoRequest::new(AccessToken::new(token), SUBJECT);
-        let call = Call::userinfo(Arc::clone(&config), request, entropy(), at(0));
+        let call = request.call(Arc::clone(&config), entropy(), at(0));
         assert_eq!(call.err(), Some(NotPossible::UnusableToken));
     }
     let request = UserInfoRequest::new(AccessToken::new("t"), SUBJECT);
-    let call = Call::userinfo(bare, request.clone(), entropy(), at(0));
+    let call = request.clone().call(bare, entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::NoEndpoint(Endpoint::UserInfo)));
     let symmetric = post().userinfo_algorithm(JwsAlgorithm::Hs256).build().unwrap();
-    let call = Call::userinfo(symmetric, request.clone(), entropy(), at(0));
+    let call = request.clone().call(symmetric, entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::SymmetricAlgorithm));
     let bound = post().dpop(JwsAlgorithm::Es256, public_key(1).to_string()).build().unwrap();
-    let call = Call::userinfo(Arc::clone(&bound), request, entropy(), at(0));
+    let call = request.call(Arc::clone(&bound), entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::BoundToKey));
     let request = RefreshRequest::new(token, None);
-    let call = Call::refresh(bound, request, entropy(), at(0));
+    let call = request.call(bound, entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::BoundToKey));
 }
 

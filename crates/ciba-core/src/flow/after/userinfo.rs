@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String, sync::Arc};
 
-use super::call::{self, Call, NextStep, Task, Verdict};
+use super::call::{self, Call, CallRequest, NextStep, Task, Verdict};
 use super::failure::{CallFailure, NotPossible};
 use crate::{
     authentication::Authentication,
@@ -27,8 +27,18 @@ use crate::{
     },
 };
 
-/// What is needed to ask for the claims about a person: the access token, and the subject of the ID
-/// Token with which it was issued.
+/// A request to the UserInfo endpoint for the claims about the person ([OIDC Core 5.3]), with the
+/// access token and the subject of the ID Token with which it was issued.
+///
+/// The access token is sent in the `Authorization` header field. The claims are returned only if
+/// their `sub` is that of the ID Token. If signed answers are registered
+/// ([`ClientConfigBuilder::userinfo_algorithm`](crate::ClientConfigBuilder::userinfo_algorithm)),
+/// signature, issuer, audience and times are checked as well. The request is repeated if it has no
+/// usable answer, at most three times within 30 seconds.
+///
+/// It cannot be sent if there is no UserInfo endpoint or no ID Token.
+///
+/// [OIDC Core 5.3]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.5.3
 #[derive(Clone)]
 pub struct UserInfoRequest {
     access_token: AccessToken,
@@ -64,27 +74,16 @@ impl core::fmt::Debug for UserInfoRequest {
     }
 }
 
-impl Call<UserInfo> {
-    /// Asks the UserInfo endpoint for the claims about the person ([OIDC Core 5.3]).
-    ///
-    /// The access token is sent in the `Authorization` header field. The claims are returned only if
-    /// their `sub` is that of the ID Token. If signed answers are registered
-    /// ([`ClientConfigBuilder::userinfo_algorithm`](crate::ClientConfigBuilder::userinfo_algorithm)),
-    /// signature, issuer, audience and times are checked as well. The request is repeated if it has
-    /// no usable answer, at most three times within 30 seconds.
-    ///
-    /// # Errors
-    ///
-    /// [`NotPossible`] if there is no UserInfo endpoint or no ID Token, or the token cannot be sent.
-    ///
-    /// [OIDC Core 5.3]: https://openid.net/specs/openid-connect-core-1_0.html#rfc.section.5.3
-    pub fn userinfo(
+impl CallRequest for UserInfoRequest {
+    type Answer = UserInfo;
+
+    fn call(
+        self,
         config: Arc<ClientConfig>,
-        request: impl Into<UserInfoRequest>,
         entropy: Entropy,
         now: Timestamp,
-    ) -> Result<Self, NotPossible> {
-        let UserInfoRequest { access_token, subject } = request.into();
+    ) -> Result<Call<UserInfo>, NotPossible> {
+        let Self { access_token, subject } = self;
         if config.userinfo_endpoint.is_none() {
             return Err(NotPossible::NoEndpoint(Endpoint::UserInfo));
         }
@@ -99,7 +98,7 @@ impl Call<UserInfo> {
         let subject = subject.ok_or(NotPossible::NoSubject)?;
         call::sendable(access_token.expose())?;
         let task = FetchUserInfo { access_token, subject, received: None };
-        Ok(Self::start(config, Box::new(task), &entropy, now))
+        Ok(Call::start(config, Box::new(task), &entropy, now))
     }
 }
 

@@ -54,6 +54,21 @@ fn the_trust_framework_of_verified_claims_can_be_required() {
     // A claim of this name is not that member.
     let named = token().set("verified_claims/verification/trust_framework", json!("au_connectid"));
     refused(expecting(&named, wanted()), Untrusted::ExpectedClaim);
+    // Of two members with one name, another reader might take the other one.
+    let twice = token().set("verified_claims", by("au_connectid"));
+    let payload = Value::Object(twice.claims).to_string();
+    for (member, doubled) in [
+        (
+            r#""trust_framework":"au_connectid""#,
+            r#""trust_framework":"x","trust_framework":"au_connectid""#,
+        ),
+        (r#""verification":{"#, r#""verification":{},"verification":{"#),
+    ] {
+        assert!(payload.contains(member), "{payload}");
+        let payload = payload.replace(member, doubled);
+        let result = validate(&signed(&twice.header, payload, 1), &wanted());
+        refused(result, Untrusted::ExpectedClaim);
+    }
     // Nothing is read unless it is expected.
     assert!(token().set("verified_claims", json!(5)).verdict().is_ok());
 }

@@ -18,7 +18,7 @@ fn request() -> RefreshRequest {
 }
 
 fn refreshing(config: &Arc<ClientConfig>, request: impl Into<RefreshRequest>) -> Call<Refreshed> {
-    Call::refresh(Arc::clone(config), request, entropy(), at(0)).unwrap()
+    request.into().call(Arc::clone(config), entropy(), at(0)).unwrap()
 }
 
 fn tokens(more: &Value) -> Response {
@@ -83,7 +83,7 @@ fn a_new_refresh_token_replaces_the_old_one_and_otherwise_the_old_one_stays() {
     }
     assert!(!format!("{last:?} {:?}", request()).contains("sentinel"));
     // The subject of the original is kept for UserInfo.
-    assert!(Call::userinfo(config, &last, entropy(), at(0)).is_ok());
+    assert!(UserInfoRequest::from(&last).call(config, entropy(), at(0)).is_ok());
 }
 
 /// REQ-TOK-31b
@@ -225,7 +225,7 @@ fn a_refusal_and_an_unusable_answer_end_the_call() {
         };
         assert_eq!(found, expected);
     }
-    let call =
-        Call::refresh(config, RefreshRequest::new(RefreshToken::new(""), None), entropy(), at(0));
+    let request = RefreshRequest::new(RefreshToken::new(""), None);
+    let call = request.call(config, entropy(), at(0));
     assert_eq!(call.err(), Some(NotPossible::UnusableToken));
 }
