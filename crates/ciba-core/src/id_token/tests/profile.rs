@@ -57,15 +57,18 @@ fn the_trust_framework_of_verified_claims_can_be_required() {
     // Of two members with one name, another reader might take the other one.
     let twice = token().set("verified_claims", by("au_connectid"));
     let payload = Value::Object(twice.claims).to_string();
+    let named = r#""trust_framework":"au_connectid""#;
+    let (before, after) = (r#""trust_framework":"x","#, r#","trust_framework":"x""#);
+    let whole = r#""verification":{"trust_framework":"au_connectid"}"#;
+    let (earlier, later) = (r#""verification":{},"#, r#","verification":{}"#);
     for (member, doubled) in [
-        (
-            r#""trust_framework":"au_connectid""#,
-            r#""trust_framework":"x","trust_framework":"au_connectid""#,
-        ),
-        (r#""verification":{"#, r#""verification":{},"verification":{"#),
+        (named, [before, named].concat()),
+        (named, [named, after].concat()),
+        (whole, [earlier, whole].concat()),
+        (whole, [whole, later].concat()),
     ] {
         assert!(payload.contains(member), "{payload}");
-        let payload = payload.replace(member, doubled);
+        let payload = payload.replace(member, &doubled);
         let result = validate(&signed(&twice.header, payload, 1), &wanted());
         refused(result, Untrusted::ExpectedClaim);
     }
